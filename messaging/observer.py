@@ -1,0 +1,39 @@
+"""The one place where whatever watches messages (traces, counters) hooks in."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from messaging.channel import Delivery, Message
+
+Action: TypeAlias = Literal["sent", "handled", "asked", "answered"]
+Outcome: TypeAlias = Literal[
+    "ok",
+    "returned",
+    "refused",
+    "link_down",
+    "no_answer",
+    "cancelled",
+    "retry",
+    "parked",
+    "expired",
+    "late",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened to one message. `attempt` counts from 1; `place` is a queue or role."""
+
+    action: Action
+    outcome: Outcome
+    what: Message | Delivery
+    place: str
+    attempt: int = 1
+
+
+Observer: TypeAlias = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """The observer of those who do not watch."""
