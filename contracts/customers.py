@@ -1,0 +1,157 @@
+"""The whole customer record as it travels (CUST-2, ADDR-2, CONTACT-1, CONS-1), and reading parts of it fast."""
+
+from datetime import date
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.decoders import struct_of
+
+CustomerKind = Literal["retail", "business"]
+AddressType = Literal["main", "billing", "mailing", "residence", "shipping", "subsidiary"]
+ConsentState = Literal["given", "refused", "unknown"]
+Side = Literal["erp", "pos"]
+
+Short = Annotated[str, Field(min_length=1, max_length=60)]
+Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,60}$", description="a code of the ERP")]
+Text = Annotated[str, Field(min_length=1, max_length=250)]
+LongText = Annotated[str, Field(min_length=1, max_length=8_000)]
+Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2")]
+Email = Annotated[str, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
+
+
+class Record(BaseModel):
+    """Part of the customer record: unknown fields are ignored, absent ones are None."""
+
+    model_config = ConfigDict(frozen=True, str_strip_whitespace=True)
+
+
+class Consent(Record):
+    """One consent of a person; `definition` names the ERP's consent definition (CONS-1, CONS-4)."""
+
+    definition: Code
+    state: ConsentState
+    signature: Annotated[str, Field(max_length=40_000)] | None = None
+
+
+class Address(Record):
+    """An address (ADDR-1, ADDR-2); exactly one of a customer's is of type main: the default."""
+
+    id: UUID
+    type: AddressType = "main"
+    country: Country | None = None
+    postal_code: Short | None = None
+    town: Text | None = None
+    locality: Text | None = None
+    street: Text | None = None
+    building: Short | None = None
+    flat: Short | None = None
+    continuation_1: Text | None = None
+    continuation_2: Text | None = None
+    commune: Text | None = None
+    district: Text | None = None
+    post_office: Text | None = None
+    region: Text | None = None
+    phone: Short | None = None
+    email: Email | None = None
+    consents: list[Consent] = []
+
+
+class Contact(Record):
+    """A contact person (business) or family member (retail); `origin` is where it was born (CONTACT-5)."""
+
+    id: UUID
+    origin: Side
+    state: Literal["active", "deleted"] = "active"
+    title: Short | None = None
+    first_name: Text | None = None
+    last_name: Text | None = None
+    relationship: Short | None = None
+    function: Short | None = None
+    birth_date: date | None = None
+    phone: Short | None = None
+    extra_phone: Short | None = None
+    email: Email | None = None
+    consents: list[Consent] = []
+
+
+class Customer(Record):
+    """A customer, without what the ERP alone decides (identity, version, state, availability)."""
+
+    kind: CustomerKind
+    code: Short
+    title: Short | None = None
+    academic_title: Short | None = None
+    first_name: Text | None = None
+    last_name: Text | None = None
+    name: Text | None = None
+    birth_date: date | None = None
+    tax_number: Short | None = None
+    issuing_authority: Text | None = None
+    phone: Short | None = None
+    extra_phone: Short | None = None
+    email: Email | None = None
+    country_code: Country | None = None
+    national_id: Short | None = None
+    siret: Short | None = None
+    identity_document: Short | None = None
+    description: LongText | None = None
+    reverse_charge: bool | None = None
+    lowest_price: bool | None = None
+    groups: list[Code] = []
+    attributes: dict[Code, Text] = {}
+    consents: list[Consent] = []
+    addresses: list[Address] = []
+    contacts: list[Contact] = []
+
+    @property
+    def display_name(self) -> str:
+        return display_name(self.kind, self.name, self.first_name, self.last_name)
+
+    @property
+    def main_address(self) -> Address | None:
+        return next((one for one in self.addresses if one.type == "main"), None)
+
+
+REQUIRED: dict[CustomerKind, tuple[str, ...]] = {
+    "retail": ("code", "first_name", "last_name"),
+    "business": ("code", "name"),
+}
+"""CUST-2: the fields without which a customer of this kind is not saved."""
+
+ERP_ONLY = frozenset({"description", "lowest_price"})
+"""CUST-9, CUST-11: written by the ERP, read-only at a till."""
+
+
+def display_name(
+    kind: CustomerKind, name: str | None, first_name: str | None, last_name: str | None
+) -> str:
+    """The name as lists show and order it: a company's name, or last name and first name."""
+    if kind == "business":
+        return name or ""
+    return " ".join(part for part in (last_name, first_name) if part)
+
+
+def missing_fields(customer: Customer) -> tuple[str, ...]:
+    """Names the required fields that are empty (CUST-2)."""
+    return tuple(name for name in REQUIRED[customer.kind] if not getattr(customer, name))
+
+
+CustomerKeys: Any = struct_of(Customer, only=frozenset({"code", "tax_number"}))
+"""The two fields that must be unique or are warned about, read without reading the rest."""
+
+read_keys = msgspec.json.Decoder(CustomerKeys).decode
+
+
+def code_key(code: str) -> str:
+    """Two codes with the same key are the same code (CUST-3)."""
+    return code.strip().casefold()
+
+
+def tax_key(tax_number: str | None) -> str | None:
+    """Two tax numbers with the same key are the same number (CUST-5)."""
+    if not tax_number:
+        return None
+    return "".join(sign for sign in tax_number.upper() if sign.isalnum()) or None

@@ -1,0 +1,116 @@
+"""What every message carries around its data, and the only two functions that read and write it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from contracts.decoders import struct_of
+
+MAX_BYTES = 256 * 1024
+ORIGIN = r"^(erp|pos\.[a-z0-9][a-z0-9-]{0,39})$"
+
+D = TypeVar("D", bound=BaseModel)
+
+
+class MessageError(Exception):
+    """The message cannot be handled; `code` says why in one word, the text says where."""
+
+    code = "malformed"
+
+
+class Malformed(MessageError):
+    """The bytes are not a message: not UTF-8, not JSON, or a field is missing or wrong."""
+
+
+class Oversized(MessageError):
+    """The message is larger than MAX_BYTES."""
+
+    code = "oversized"
+
+
+class UnknownType(MessageError):
+    """No message of this type exists in this version of the contracts."""
+
+    code = "unknown_type"
+
+
+class TooNew(MessageError):
+    """The message has a version this reader does not know yet."""
+
+    code = "too_new"
+
+
+class Headers(BaseModel):
+    """The fields around the data. Times are UTC; `expires_at` is on the ERP's clock."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    type: Annotated[str, Field(max_length=80)]
+    version: Annotated[int, Field(ge=1)] = 1
+    occurred_at: datetime
+    origin: Annotated[str, Field(pattern=ORIGIN)]
+    epoch: str | None = None
+    seq: int | None = None
+    key: str | None = None
+    causation: UUID | None = None
+    traceparent: str | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope(Generic[D]):
+    """A message with its headers; `data` is the model the registry names for its type."""
+
+    headers: Headers
+    data: D
+
+
+_Wire: Any = struct_of(Headers, extra={"data": msgspec.Raw})
+_decode_wire = msgspec.json.Decoder(_Wire).decode
+_encode_wire = msgspec.json.Encoder().encode
+
+
+def encode(headers: Headers, data: BaseModel | bytes) -> bytes:
+    """Writes one message as UTF-8 JSON. `data` may be given as JSON already built.
+
+    Absent fields and None are left out of `data`, so that additions cost nothing to those without.
+    """
+    raw = data if isinstance(data, bytes) else dump(data)
+    fields = {name: getattr(headers, name) for name in Headers.model_fields}
+    present = {name: value for name, value in fields.items() if value is not None}
+    return _encode_wire({**present, "data": msgspec.Raw(raw)})
+
+
+def dump(data: BaseModel) -> bytes:
+    """The JSON of one model as it travels: without absent fields."""
+    return data.model_dump_json(exclude_none=True).encode()
+
+
+def split(body: bytes, limit: int = MAX_BYTES) -> tuple[Headers, bytes]:
+    """Reads the headers and leaves the data as JSON bytes.
+
+    Raises Oversized or Malformed; the text names what is wrong and where.
+    """
+    if len(body) > limit:
+        raise Oversized(f"{len(body)} bytes, at most {limit} are allowed")
+    try:
+        wire = _decode_wire(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Malformed(f"not a message: {error}") from None
+    fields = {name: getattr(wire, name) for name in Headers.model_fields}
+    return Headers.model_construct(**fields), bytes(wire.data)
+
+
+def read_data(model: type[D], raw: bytes) -> D:
+    """Validates the data of one message. Raises Malformed, naming the first wrong field."""
+    try:
+        return model.model_validate_json(raw)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "data"
+        raise Malformed(f"{where}: {first['msg']}") from None

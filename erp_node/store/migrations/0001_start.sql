@@ -1,0 +1,142 @@
+-- The ERP's tables. A customer's record is one JSON document (contracts.customers.Customer); what must be
+-- unique or searched is derived from it. A change made outside the application counts like any other:
+-- triggers give versions, write history and mark what the feeds must number.
+
+CREATE TABLE erp_identity (
+    only_row    boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    feed_epoch  text NOT NULL DEFAULT replace(gen_random_uuid()::text, '-', '')
+);
+INSERT INTO erp_identity DEFAULT VALUES;
+
+CREATE TABLE erp_user (
+    name           text PRIMARY KEY,
+    password_hash  text NOT NULL,
+    rights         text[] NOT NULL DEFAULT '{}',
+    active         boolean NOT NULL DEFAULT true,
+    failures       integer NOT NULL DEFAULT 0,
+    locked_until   timestamptz
+);
+
+CREATE TABLE till (
+    pos_id         text PRIMARY KEY CHECK (pos_id ~ '^[a-z0-9][a-z0-9-]{0,39}$'),
+    centre         text NOT NULL,
+    mode           text NOT NULL DEFAULT 'full' CHECK (mode IN ('full', 'local_only')),
+    partition      integer NOT NULL,
+    password_hash  text NOT NULL,
+    active         boolean NOT NULL DEFAULT true,
+    enrolled_at    timestamptz NOT NULL DEFAULT now(),
+    seen_at        timestamptz,
+    presence       jsonb
+);
+
+CREATE TABLE reference (
+    id       uuid PRIMARY KEY GENERATED ALWAYS AS (md5(key)::uuid) STORED,
+    key      text NOT NULL UNIQUE,
+    kind     text NOT NULL,
+    scopes   text[] NOT NULL DEFAULT '{all}',
+    version  bigint NOT NULL DEFAULT 1,
+    state    text NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'deleted')),
+    record   jsonb NOT NULL
+);
+
+CREATE TABLE customer (
+    id             uuid PRIMARY KEY,
+    version        bigint NOT NULL DEFAULT 1,
+    state          text NOT NULL DEFAULT 'active'
+                   CHECK (state IN ('active', 'inactive', 'deleted', 'anonymised')),
+    is_customer    boolean NOT NULL DEFAULT true,   -- the option Customer; false: supplier or prospect (SYNC-1)
+    everywhere     boolean NOT NULL DEFAULT false,  -- available to every centre
+    centres        text[] NOT NULL DEFAULT '{}',    -- available to these
+    editors        text[],                          -- centres that may edit it; null: all
+    record         jsonb NOT NULL,
+    words          text[],                          -- contracts.matching.words_of; null: to be written anew
+    rule           smallint NOT NULL DEFAULT 1,
+    changed_by     text NOT NULL DEFAULT session_user,
+    changed_where  text NOT NULL DEFAULT 'sql',
+    changed_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+    code_key       text GENERATED ALWAYS AS (lower(btrim(record ->> 'code'))) STORED,
+    tax_key        text GENERATED ALWAYS AS
+                   (nullif(upper(regexp_replace(record ->> 'tax_number', '[^[:alnum:]]', '', 'g')), '')) STORED
+);
+CREATE UNIQUE INDEX customer_code ON customer (code_key) WHERE state IN ('active', 'inactive');
+CREATE INDEX customer_tax ON customer (tax_key) WHERE tax_key IS NOT NULL;
+CREATE INDEX customer_unworded ON customer (id) WHERE words IS NULL;
+
+-- Words of the columns that All searches stand alone; every word also stands with its column's letter:
+-- a name, b tax_number, c country … in the order of contracts.matching.COLUMNS.
+CREATE FUNCTION search_vector(words text[]) RETURNS tsvector
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (
+    SELECT array_to_tsvector(array_agg(DISTINCT lexeme))
+    FROM unnest(words) WITH ORDINALITY AS part (text, place),
+         string_to_table(part.text, ' ') AS word,
+         LATERAL (VALUES (chr(96 + place::integer) || ':' || word),
+                         (CASE WHEN place IN (1, 2, 4, 5, 6, 13) AND position('=' IN word) = 0 THEN word END)
+                 ) AS made (lexeme)
+    WHERE word <> '' AND lexeme IS NOT NULL
+);
+ALTER TABLE customer ADD COLUMN search tsvector GENERATED ALWAYS AS (search_vector(words)) STORED;
+CREATE INDEX customer_search ON customer USING gin (search);
+
+CREATE TABLE customer_history (
+    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    customer_id    uuid NOT NULL,
+    version        bigint NOT NULL,
+    at             timestamptz NOT NULL,
+    changed_by     text NOT NULL,
+    changed_where  text NOT NULL,
+    path           text NOT NULL,                   -- '' is the making of the customer
+    old            jsonb,
+    new            jsonb,
+    kept           boolean NOT NULL DEFAULT true    -- false: lost against the ERP's value (CUST-13)
+);
+CREATE INDEX customer_history_of ON customer_history (customer_id, id);
+
+CREATE TABLE till_holding (
+    pos_id       text NOT NULL REFERENCES till,
+    customer_id  uuid NOT NULL,
+    PRIMARY KEY (customer_id, pos_id)
+);
+
+CREATE TABLE journal_progress (
+    pos_id       text NOT NULL,
+    epoch        text NOT NULL,
+    applied_seq  bigint NOT NULL DEFAULT 0,
+    last_hash    text,                              -- of the entry applied_seq, to tell a repeat from a forgery (I9)
+    updated_at   timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (pos_id, epoch)
+);
+
+CREATE TABLE verdict (
+    id      uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    pos_id  text NOT NULL,
+    epoch   text NOT NULL,
+    seq     bigint NOT NULL,
+    at      timestamptz NOT NULL DEFAULT now(),
+    record  jsonb NOT NULL,
+    UNIQUE (pos_id, epoch, seq)
+);
+
+-- Feeds: a mark says that an entity of a scope changed; the sequencer turns committed marks into numbered entries.
+CREATE TABLE feed_mark (
+    id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    scope   text NOT NULL,
+    kind    text NOT NULL,
+    entity  uuid NOT NULL
+);
+
+CREATE TABLE feed_scope (
+    scope  text PRIMARY KEY,
+    head   bigint NOT NULL DEFAULT 0
+);
+
+CREATE TABLE feed_entry (
+    scope   text NOT NULL,
+    kind    text NOT NULL,
+    entity  uuid NOT NULL,
+    seq     bigint NOT NULL,
+    bucket  smallint NOT NULL,
+    hash    numeric(20),                            -- contracts.feed.row_hash; null: not counted (withdrawn)
+    PRIMARY KEY (scope, kind, entity)
+);
+CREATE UNIQUE INDEX feed_entry_order ON feed_entry (scope, seq);
