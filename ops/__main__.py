@@ -1,0 +1,97 @@
+"""The commands of `./comptoir`."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from erp_node.__main__ import app as erp_app
+from pos_node.__main__ import app as pos_app
+
+app = typer.Typer(
+    help="Keeps the tills of many stores and one ERP in agreement about customers.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(erp_app, name="erp")
+app.add_typer(pos_app, name="pos")
+
+_PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+@app.command()
+def demo(
+    check: Annotated[
+        bool, typer.Option("--check", help="play the whole story, say ok or FAIL, and end")
+    ] = False,
+    customers: Annotated[
+        int, typer.Option(min=100, max=2_000_000, help="customers generated")
+    ] = 20_000,
+    stores: Annotated[int, typer.Option(min=2, max=20, help="stores, one till each")] = 2,
+    seed: Annotated[int, typer.Option(help="of the generated customers")] = 7,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="install missing services without asking")
+    ] = False,
+) -> None:
+    """Runs an ERP and tills of several stores with generated customers; leaves nothing behind."""
+    from ops.demo import run_demo
+
+    raise typer.Exit(
+        run_demo(
+            check=check, customers=customers, stores=stores, seed=seed, consent=yes or _consent()
+        )
+    )
+
+
+@app.command(context_settings=_PASS_ON)
+def test(context: typer.Context) -> None:
+    """Lint, types, import borders and the whole suite; arguments go to pytest."""
+    from ops.checks import run_checks
+
+    raise typer.Exit(run_checks(context.args))
+
+
+@app.command()
+def bench(
+    quick: Annotated[bool, typer.Option("--quick", help="fewer rows and rounds")] = False,
+    customers: Annotated[
+        int | None,
+        typer.Option(min=1_000, max=2_000_000, help="rows; default 200,000, quick 50,000"),
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the ratios here")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="measure this figure; several times")
+    ] = None,
+) -> None:
+    """Measures the product beside its floors in one run."""
+    from bench.run import run_bench
+
+    raise typer.Exit(
+        run_bench(customers or (50_000 if quick else 200_000), quick, json_file, only, _consent())
+    )
+
+
+@app.command()
+def asyncapi(
+    output: Annotated[Path | None, typer.Option(help="a file instead of standard output")] = None,
+) -> None:
+    """Prints the AsyncAPI 3 document of all messages, as JSON."""
+    from contracts.asyncapi import document
+
+    text = json.dumps(document(), indent=2, ensure_ascii=False)
+    if output:
+        output.write_text(text + "\n", "utf-8")
+    else:
+        sys.stdout.write(text + "\n")
+
+
+def _consent() -> bool:
+    """Whether the launcher was told --yes."""
+    return os.environ.get("COMPTOIR_YES") == "1"
+
+
+if __name__ == "__main__":
+    app(prog_name="comptoir")
