@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.customers import Code, CustomerKind
+from contracts.topology import ALL, centre_scope
 
 Right = Literal["customer.edit", "consent.edit", "card.assign", "card.block", "contact.edit"]
 """`customer.edit` is *Addition and edition of a customer* (CUST-1)."""
@@ -34,10 +35,11 @@ class Centre(Labelled):
 
 
 class Operator(Entry):
-    """A person at the tills of some centres. `password_hash` is argon2id in PHC form."""
+    """A person at the tills of `centres`; only these learn of it. `password_hash` is argon2id in PHC form."""
 
     kind: Literal["operator"] = "operator"
     name: str
+    centres: list[str] = []
     password_hash: str
     rights: list[Right] = []
     active: bool = True
@@ -117,6 +119,13 @@ REFERENCE_KINDS = (
     "centre", "operator", "setting", "choice", "attribute", "consent", "card_type",
     "payment_form", "document_control",
 )  # fmt: skip
+
+
+def scopes_of(record: Entry) -> tuple[str, ...]:
+    """The feeds a row goes down: an operator's centres, everybody for all else."""
+    if isinstance(record, Operator):
+        return tuple(centre_scope(centre) for centre in record.centres)
+    return (ALL,)
 
 
 def reference_key(record: Entry) -> str:
