@@ -1,0 +1,49 @@
+"""What people read: every stable code has its text in each language, in gettext catalogues.
+
+Interfaces, messages and traces carry the code and its parameters; the text is looked up last.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from string import Formatter
+from types import MappingProxyType
+from typing import Literal, get_args
+
+from babel.messages.pofile import read_po
+
+Language = Literal["en", "fr"]
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+FALLBACK: Language = "en"
+
+_CATALOGUES = Path(__file__).parent / "locale"
+_NO_PARAMS: Mapping[str, str] = MappingProxyType({})
+
+
+class _AsWritten(dict[str, str]):
+    """A parameter that was not given stays visible, so that one missing value does not hide the rest."""
+
+    def __missing__(self, name: str) -> str:
+        return f"{{{name}}}"
+
+
+def text(code: str, params: Mapping[str, str] = _NO_PARAMS, language: Language = FALLBACK) -> str:
+    """The text of a code with its parameters filled in.
+
+    A code without text (a newer partner's) stands for itself: people see it rather than nothing.
+    """
+    template = catalogue(language).get(code)
+    return code if template is None else template.format_map(_AsWritten(params))
+
+
+@cache
+def catalogue(language: Language) -> Mapping[str, str]:
+    """Every code and its text in a language, parameters as `{name}`."""
+    with (_CATALOGUES / language / "comptoir.po").open("rb") as file:
+        messages = read_po(file, locale=language, abort_invalid=True)
+    return MappingProxyType({str(one.id): str(one.string) for one in messages if one.id})
+
+
+def params_of(template: str) -> frozenset[str]:
+    """The names of the parameters a text takes."""
+    return frozenset(name for _, name, _, _ in Formatter().parse(template) if name is not None)

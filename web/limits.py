@@ -1,0 +1,83 @@
+"""What a request may not contain, whatever its route: too many bytes, and the sign NUL."""
+
+from collections.abc import Mapping
+
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from web.language import language_of
+from web.problems import Problem, problem_response
+
+MAX_BODY = 1024 * 1024
+"""Bytes of a request's body, where no route says otherwise."""
+
+_NUL_IN_JSON = b"\\u0000"
+
+
+class Limits:
+    """Refuses bodies that are too large (413) and the sign NUL (400): PostgreSQL stores none in a text.
+
+    `larger` gives some paths a limit of their own, by the beginning of the path.
+    """
+
+    def __init__(
+        self, app: ASGIApp, max_body: int = MAX_BODY, larger: Mapping[str, int] | None = None
+    ) -> None:
+        self._app = app
+        self._max_body = max_body
+        self._larger = dict(larger or {})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            limit = self._limit_of(scope["path"])
+            _check_start(scope, limit)
+            await self._app(scope, _Checked(receive, limit), send)
+        except Problem as problem:
+            response = problem_response(problem, language_of(HTTPConnection(scope)))
+            await response(scope, receive, send)
+
+    def _limit_of(self, path: str) -> int:
+        fitting = [size for start, size in self._larger.items() if path.startswith(start)]
+        return max(fitting, default=self._max_body)
+
+
+class _Checked:
+    """A request's body, looked at while it is read."""
+
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self._receive = receive
+        self._limit = limit
+        self._seen = 0
+        self._tail = b""
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._check(message.get("body", b""))
+        return message
+
+    def _check(self, chunk: bytes) -> None:
+        self._seen += len(chunk)
+        if self._seen > self._limit:
+            raise _too_large(self._limit)
+        joined = self._tail + chunk
+        if _NUL_IN_JSON in joined or b"\0" in chunk:
+            raise Problem(400, "request.nul")
+        self._tail = joined[-len(_NUL_IN_JSON) + 1 :]
+
+
+def _check_start(scope: Scope, limit: int) -> None:
+    length = Headers(scope=scope).get("content-length", "")
+    if length.isdigit() and int(length) > limit:
+        raise _too_large(limit)
+    if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+        raise Problem(400, "request.nul")
+
+
+def _too_large(limit: int) -> Problem:
+    """The connection ends with the answer, as the rest of the body is not read."""
+    return Problem(413, "request.too_large", {"limit": str(limit)}, headers={"Connection": "close"})
