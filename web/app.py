@@ -2,9 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -14,12 +12,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from web.access import AccessLog
-from web.docs import PAGES, add_docs
+from web.docs import PAGES, add_docs, problems
 from web.headers import SafeHeaders
 from web.health import Checks, health_router
 from web.language import language_of
 from web.limits import MAX_BODY, Limits
-from web.problems import MEDIA_TYPE, Problem, ProblemShown, answer_problem, problem_response
+from web.problems import Problem, answer_problem, problem_response
 from web.validation import answer_invalid
 
 PREFIX = "/api/v1"
@@ -63,7 +61,9 @@ def create_app(
             RequestValidationError: answer_invalid,
             HTTPException: answer_http_error,
         },
-        responses=_problems_of(400, 413, 422, 500),
+        responses=problems(400, 413, 422, 500),
+        generate_unique_id_function=lambda route: route.name,
+        # The framework's own traces and logs quote what was wrong with a request: people's data.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.include_router(health_router(checks))
@@ -71,23 +71,6 @@ def create_app(
         app.include_router(router, prefix=PREFIX)
     add_docs(app)
     return app
-
-
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that may answer with these errors, for its OpenAPI page."""
-    return _problems_of(*statuses)
-
-
-def _problems_of(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    schema = {"$ref": f"#/components/schemas/{ProblemShown.__name__}"}
-    return {
-        status: {
-            "model": ProblemShown,
-            "description": HTTPStatus(status).phrase,
-            "content": {MEDIA_TYPE: {"schema": schema}},
-        }
-        for status in statuses
-    }
 
 
 async def answer_http_error(request: Request, error: Exception) -> Response:

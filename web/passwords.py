@@ -14,6 +14,15 @@ AT_ONCE = 2
 """Passwords worked on at the same time: each takes 64 MiB while it lasts."""
 
 
+HASHER = PasswordHasher.from_parameters(profiles.RFC_9106_LOW_MEMORY)
+"""RFC 9106, second recommended option: argon2id, 64 MiB, 3 passes, 4 lanes, salt of 16 bytes."""
+
+
+def hash_password(password: str) -> str:
+    """A new hash in PHC form; takes some 50 ms or more, so not for an event loop (see Passwords.hash)."""
+    return HASHER.hash(password)
+
+
 @dataclass(frozen=True, slots=True)
 class Checked:
     """Whether the password was right, and a new hash when the kept one has weaker parameters than today's."""
@@ -23,14 +32,11 @@ class Checked:
 
 
 class Passwords:
-    """Makes and checks hashes in PHC form.
+    """Makes and checks hashes beside an event loop."""
 
-    RFC 9106, second recommended option: argon2id, 64 MiB, 3 passes, 4 lanes, salt of 16 bytes.
-    """
-
-    def __init__(self, hasher: PasswordHasher | None = None) -> None:
-        self._hasher = hasher or PasswordHasher.from_parameters(profiles.RFC_9106_LOW_MEMORY)
-        self._nobody = _hash_of_nobody(self._hasher)
+    def __init__(self, hasher: PasswordHasher = HASHER) -> None:
+        self._hasher = hasher
+        self._nobody = _hash_of_nobody(hasher)
         self._at_once = asyncio.Semaphore(AT_ONCE)
 
     async def hash(self, password: str) -> str:
