@@ -1,0 +1,48 @@
+"""What the documents say is what the code does."""
+
+import re
+from pathlib import Path
+
+from contracts.registry import MESSAGES
+from erp_node.handlers import HANDLED as ERP_HANDLED
+from pos_node.handlers import HANDLED as POS_HANDLED
+
+ROOT = Path(__file__).parent.parent.parent
+ROW = re.compile(r"^\| `([a-z_.]+)` \| (ERP|POS) \| `([\w.]+)` \|", re.MULTILINE)
+
+DONE = (
+    *(f"sync_{n}" for n in range(1, 8)),
+    *(f"search_{n}" for n in range(1, 14)),
+    *(f"list_{n}" for n in (1, 2, 3, 5)),
+    *(f"cust_{n}" for n in (1, 2, 3, 4, 11, 13)),
+    "prev_2",
+)
+"""The behaviours of spec.md that are built; each is named by a test."""
+
+
+def test_the_architecture_table_names_every_message_and_its_handler() -> None:
+    rows = ROW.findall((ROOT / "docs/architecture.md").read_text("utf-8"))
+    written = {message: handler for message, _, handler in rows}
+    actual = {
+        message: f"{function.__module__}.{function.__qualname__}"
+        for message, function in {**ERP_HANDLED, **POS_HANDLED}.items()
+    }
+    assert written == actual
+
+
+def test_the_architecture_table_names_the_sender_of_every_message() -> None:
+    rows = ROW.findall((ROOT / "docs/architecture.md").read_text("utf-8"))
+    assert {m: s for m, s, _ in rows} == {m: MESSAGES[m].sender.upper() for m, _, _ in rows}
+
+
+def test_every_message_but_answers_has_a_handler() -> None:
+    asked = {name for name, one in MESSAGES.items() if one.way != "answer"}
+    assert asked == ERP_HANDLED.keys() | POS_HANDLED.keys()
+
+
+def test_every_behaviour_built_is_named_by_a_test() -> None:
+    named = set()
+    for file in (ROOT / "tests").rglob("test_*.py"):
+        for name in re.findall(r"def (test_\w+)", file.read_text("utf-8")):
+            named.update(re.findall(r"(?:^|_)((?:sync|search|list|cust|prev)_\d+)(?=_|$)", name))
+    assert set(DONE) <= named
