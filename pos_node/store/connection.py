@@ -1,0 +1,32 @@
+"""Opening the till's file with the settings every connection has."""
+
+import sqlite3
+from pathlib import Path
+from typing import Literal
+
+CACHE_KIB = {"writer": 16_384, "reader": 4_096}
+MMAP_BYTES = 256 * 1024 * 1024
+BUSY_MS = 10_000
+
+Use = Literal["writer", "reader"]
+
+
+def connect(path: Path | Literal[":memory:"], use: Use) -> sqlite3.Connection:
+    """Opens a connection that begins and ends its transactions itself. Deleted content is overwritten
+    (`secure_delete`), so that an erasure leaves nothing behind in free pages (ANON-5)."""
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+    for pragma in (
+        f"busy_timeout = {BUSY_MS}",
+        "journal_mode = WAL",
+        "secure_delete = ON",
+        "foreign_keys = ON",
+        "trusted_schema = OFF",
+        f"cache_size = -{CACHE_KIB[use]}",
+        f"mmap_size = {MMAP_BYTES}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+    if use == "reader":
+        connection.execute("PRAGMA query_only = ON")
+    return connection

@@ -1,0 +1,58 @@
+-- The till's own changes on their way up, and how far the ERP is with them.
+
+-- name: read_meta
+SELECT value FROM meta WHERE name = ?
+
+-- name: write_meta
+INSERT INTO meta (name, value) VALUES (?, ?)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value
+
+-- name: append
+INSERT INTO journal (epoch, seq, id, type, customer_id, body, at) VALUES (?, ?, ?, ?, ?, ?, ?)
+
+-- name: waiting_after
+SELECT epoch, seq, id, type, customer_id, body, at FROM journal
+WHERE epoch = ? AND seq > ? AND heads IS NULL
+ORDER BY seq LIMIT ?
+
+-- name: first_waiting
+SELECT seq, at FROM journal WHERE epoch = ? AND heads IS NULL ORDER BY seq LIMIT 1
+
+-- name: count_waiting
+SELECT count(*) FROM journal WHERE epoch = ? AND heads IS NULL
+
+-- Entries of an earlier numbering are all applied: those that were not got new numbers.
+-- name: of_customer
+SELECT type, body FROM journal WHERE customer_id = ? ORDER BY epoch = ?, at, seq
+
+-- name: count_of_customer
+SELECT count(*) FROM journal WHERE customer_id = ?
+
+-- name: any_entry
+SELECT EXISTS (SELECT 1 FROM journal)
+
+-- name: mark_applied
+UPDATE journal SET heads = ? WHERE epoch = ? AND seq <= ? AND heads IS NULL
+
+-- The applied ones are the lowest of the current numbering and all of the earlier ones: no scan of the rest.
+-- name: applied
+SELECT epoch, seq, customer_id, heads FROM journal WHERE epoch = :epoch AND seq <= :applied AND heads IS NOT NULL
+UNION ALL
+SELECT epoch, seq, customer_id, heads FROM journal WHERE epoch < :epoch AND heads IS NOT NULL
+UNION ALL
+SELECT epoch, seq, customer_id, heads FROM journal WHERE epoch > :epoch AND heads IS NOT NULL
+
+-- name: replace_heads
+UPDATE journal SET heads = ? WHERE epoch = ? AND seq = ?
+
+-- name: delete
+DELETE FROM journal WHERE epoch = ? AND seq = ?
+
+-- name: unapplied
+SELECT epoch, seq, id, type, customer_id, body, at FROM journal WHERE heads IS NULL ORDER BY epoch = ?, at, seq
+
+-- name: renumber
+UPDATE journal SET epoch = ?, seq = ?, body = ? WHERE epoch = ? AND seq = ?
+
+-- name: forget_applied_after
+UPDATE journal SET heads = NULL WHERE epoch = ? AND seq > ?
