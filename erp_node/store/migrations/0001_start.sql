@@ -4,7 +4,9 @@
 
 CREATE TABLE erp_identity (
     only_row    boolean PRIMARY KEY DEFAULT true CHECK (only_row),
-    feed_epoch  text NOT NULL DEFAULT replace(gen_random_uuid()::text, '-', '')
+    feed_epoch  text NOT NULL DEFAULT replace(gen_random_uuid()::text, '-', ''),
+    renewed_at  timestamptz NOT NULL DEFAULT now(),  -- when feed_epoch was made
+    erasures    bigint NOT NULL DEFAULT 0            -- grows with every customer deleted or anonymised
 );
 INSERT INTO erp_identity DEFAULT VALUES;
 
@@ -48,6 +50,9 @@ CREATE TABLE customer (
     everywhere     boolean NOT NULL DEFAULT false,  -- available to every centre
     centres        text[] NOT NULL DEFAULT '{}',    -- available to these
     editors        text[],                          -- centres that may edit it; null: all
+    CONSTRAINT customer_centre_codes CHECK
+        (array_to_string(centres || editors, ' ')
+         ~ '^([A-Za-z0-9_-]{1,60}( [A-Za-z0-9_-]{1,60})*)?$'),
     record         jsonb NOT NULL,
     words          text[],                          -- contracts.matching.words_of; null: to be written anew
     rule           smallint NOT NULL DEFAULT 1,
@@ -122,12 +127,14 @@ CREATE TABLE feed_mark (
     id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     scope   text NOT NULL,
     kind    text NOT NULL,
-    entity  uuid NOT NULL
+    entity  uuid NOT NULL,
+    value   bigint                                  -- progress: applied_seq when marked
 );
 
 CREATE TABLE feed_scope (
-    scope  text PRIMARY KEY,
-    head   bigint NOT NULL DEFAULT 0
+    scope    text PRIMARY KEY,
+    head     bigint NOT NULL DEFAULT 0,
+    entries  bigint NOT NULL DEFAULT 0              -- rows of feed_entry
 );
 
 CREATE TABLE feed_entry (
@@ -136,7 +143,24 @@ CREATE TABLE feed_entry (
     entity  uuid NOT NULL,
     seq     bigint NOT NULL,
     bucket  smallint NOT NULL,
-    hash    numeric(20),                            -- contracts.feed.row_hash; null: not counted (withdrawn)
-    PRIMARY KEY (scope, kind, entity)
+    hash    bigint,                                 -- contracts.feed.row_hash as a signed number; null: not counted
+    PRIMARY KEY (entity, kind, scope)
 );
 CREATE UNIQUE INDEX feed_entry_order ON feed_entry (scope, seq);
+
+-- What a progress row says: fixed when it was numbered, since `heads` must not be older than `applied_seq`.
+CREATE TABLE feed_progress (
+    id           uuid PRIMARY KEY,                  -- the entity of its entry
+    pos_id       text NOT NULL,
+    epoch        text NOT NULL,
+    applied_seq  bigint NOT NULL,
+    heads        jsonb NOT NULL
+);
+
+-- Customers that cannot be sent to tills, and why; shown to operators until they are corrected.
+CREATE TABLE customer_trouble (
+    customer_id  uuid PRIMARY KEY,
+    version      bigint NOT NULL,
+    reason       text NOT NULL,
+    at           timestamptz NOT NULL DEFAULT clock_timestamp()
+);
