@@ -52,8 +52,8 @@ def create_app(
         redoc_url=None,
         lifespan=lifespan,
         middleware=[
-            Middleware(AccessLog),
             Middleware(SafeHeaders, pages=PAGES),
+            Middleware(AccessLog),
             Middleware(Limits, max_body=max_body, larger=larger_bodies),
         ],
         exception_handlers={

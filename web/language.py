@@ -1,5 +1,6 @@
 """Which language a client is answered in."""
 
+import re
 from collections.abc import Iterator
 
 from starlette.requests import HTTPConnection
@@ -8,6 +9,8 @@ from contracts.texts import FALLBACK, LANGUAGES, Language
 
 _LONGEST = 400
 """Signs of Accept-Language that are read; browsers send fewer than 100."""
+
+_WEIGHT = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 
 
 def language_of(request: HTTPConnection, otherwise: Language = FALLBACK) -> Language:
@@ -43,7 +46,4 @@ def _quality(weight: str) -> float:
     name, _, value = weight.partition("=")
     if name.strip().lower() != "q":
         return 1.0
-    try:
-        return min(float(value), 1.0)
-    except ValueError:
-        return 0.0
+    return float(value) if _WEIGHT.fullmatch(value.strip()) else 0.0
