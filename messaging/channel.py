@@ -6,9 +6,8 @@ process). Everything else in this package is written once, on top of these proto
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
 from typing import Protocol, TypeAlias, Union
 
 from contracts.topology import Binding, Exchange, Queue
@@ -17,7 +16,6 @@ HeaderValue: TypeAlias = Union[  # noqa: UP007 - the recursive names are strings
     str, int, float, bool, bytes, datetime, list["HeaderValue"], dict[str, "HeaderValue"], None
 ]
 Headers: TypeAlias = Mapping[str, HeaderValue]
-NO_HEADERS: Headers = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,7 @@ class Message:
     persistent: bool = True
     correlation_id: str | None = None
     expiration_ms: int | None = None
-    headers: Headers = NO_HEADERS
+    headers: Headers = field(default_factory=dict)
     user_id: str | None = None
     content_encoding: str | None = None
     type: str | None = None
@@ -59,7 +57,7 @@ class Delivery:
     user_id: str | None = None
     correlation_id: str | None = None
     expiration_ms: int | None = None
-    headers: Headers = NO_HEADERS
+    headers: Headers = field(default_factory=dict)
     content_encoding: str | None = None
     type: str | None = None
     damaged: bool = False
@@ -168,13 +166,25 @@ class Channel(Protocol):
 
     async def delete_exchange(self, exchange: str) -> None: ...
 
-    async def close(self) -> None: ...
+    def drop(self, reason: MessagingError) -> None:
+        """Ends the channel at once, for this reason; whatever is in flight fails with it. A broker
+        that does not even agree to that loses the connection."""
+        ...
+
+    async def close(self) -> None:
+        """Ends the channel; unacked deliveries go back to their queues."""
+        ...
 
 
 class Connection(Protocol):
     @property
     def user(self) -> str:
         """The user the broker knows this connection by; the only user_id it may send."""
+        ...
+
+    @property
+    def blocked(self) -> str:
+        """Why the broker takes no messages at the moment (memory, disk), or ""."""
         ...
 
     @property

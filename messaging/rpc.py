@@ -2,10 +2,10 @@
 
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from messaging.channel import NO_HEADERS, Delivery, Headers, Message
+from messaging.channel import Delivery, Headers, Message
 from messaging.consumer import Park
 from messaging.observer import Observer, ignore
 
@@ -16,7 +16,7 @@ class Reply:
 
     body: bytes
     content_encoding: str | None = None
-    headers: Headers = NO_HEADERS
+    headers: Headers = field(default_factory=dict)
     type: str | None = None
 
 
