@@ -61,14 +61,13 @@ def create_app(
             RequestValidationError: answer_invalid,
             HTTPException: answer_http_error,
         },
-        responses=problems(400, 413, 422, 500),
         generate_unique_id_function=lambda route: route.name,
         # The framework's own traces and logs quote what was wrong with a request: people's data.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.include_router(health_router(checks))
     for router in routers:
-        app.include_router(router, prefix=PREFIX)
+        app.include_router(router, prefix=PREFIX, responses=problems(400, 413, 422, 500))
     add_docs(app)
     return app
 

@@ -33,7 +33,7 @@ def port_of(listener: socket.socket) -> int:
 async def serve(
     app: ASGIApp, listener: socket.socket, *, ready: asyncio.Event | None = None
 ) -> None:
-    """Answers requests until cancelled, then ends: requests under way get GRACE_SECONDS.
+    """Answers requests until cancelled, then ends: requests under way get GRACE_SECONDS, or until cancelled again.
 
     Sets `ready` once requests are answered. Leaves signals and logging to the process; closes `listener`.
     """
@@ -45,6 +45,8 @@ async def serve(
         server.should_exit = True
         await running
         raise
+    finally:
+        listener.close()
 
 
 def _config(app: ASGIApp) -> uvicorn.Config:
