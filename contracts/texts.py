@@ -28,12 +28,23 @@ class _AsWritten(dict[str, str]):
 
 
 def text(code: str, params: Mapping[str, str] = _NO_PARAMS, language: Language = FALLBACK) -> str:
-    """The text of a code with its parameters filled in.
+    """The text of a code with its parameters filled in; `field`, a path, is shown by its label.
 
     A code without text (a newer partner's) stands for itself: people see it rather than nothing.
     """
     template = catalogue(language).get(code)
-    return code if template is None else template.format_map(_AsWritten(params))
+    if template is None:
+        return code
+    shown = {
+        name: field_label(value, language) if name == "field" else value
+        for name, value in params.items()
+    }
+    return template.format_map(_AsWritten(shown))
+
+
+def field_label(path: str, language: Language = FALLBACK) -> str:
+    """What people call a field: `addresses.0.postal_code` is the postal code. Unknown ones stay as they are."""
+    return catalogue(language).get(f"field.{path.rpartition('.')[2]}", path)
 
 
 @cache

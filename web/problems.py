@@ -84,7 +84,7 @@ def problem_response(problem: Problem, language: Language) -> Response:
             FieldShown(
                 name=one.name,
                 code=one.code,
-                text=text(one.code, one.params, language),
+                text=text(one.code, {"field": one.name, **one.params}, language),
                 params=dict(one.params),
             )
             for one in problem.fields
