@@ -147,7 +147,7 @@ def count_of_customer(connection: sqlite3.Connection, customer_id: UUID) -> int:
 
 def mark_applied(connection: sqlite3.Connection, epoch: str, seq: int, heads: Heads) -> None:
     """Notes where the outcome of all entries up to `seq` will have come down."""
-    connection.execute(_SQL["mark_applied"], (msgspec.json.encode(heads), epoch, seq))
+    connection.execute(_SQL["mark_applied"], (msgspec.json.encode(heads).decode(), epoch, seq))
 
 
 def read_applied(connection: sqlite3.Connection) -> tuple[Applied, ...]:
@@ -160,7 +160,9 @@ def read_applied(connection: sqlite3.Connection) -> tuple[Applied, ...]:
 
 
 def replace_heads(connection: sqlite3.Connection, entry: Applied, heads: Heads) -> None:
-    connection.execute(_SQL["replace_heads"], (msgspec.json.encode(heads), entry.epoch, entry.seq))
+    connection.execute(
+        _SQL["replace_heads"], (msgspec.json.encode(heads).decode(), entry.epoch, entry.seq)
+    )
 
 
 def delete(connection: sqlite3.Connection, entry: Applied) -> None:

@@ -1,0 +1,78 @@
+"""The journal's epoch: a random name kept beside the database, so that a restored backup is noticed.
+
+The same name stands in the database. When the two differ, or the ERP knows more of the journal than
+the till does, the database is older than it should be, and numbering begins anew.
+"""
+
+import asyncio
+import os
+import random
+from pathlib import Path
+
+import structlog
+
+from contracts.presence import Welcome
+from pos_node import journal
+from pos_node.store import journal as rows
+from pos_node.store.database import Priority, Store
+from pos_node.store.journal import Standing
+
+_log = structlog.get_logger("journal")
+
+
+def is_restored(welcome: Welcome, asked: Standing, last_seq: int) -> bool:
+    """Whether one end comes from a backup.
+
+    `last_seq`: numbers above it cannot have reached the ERP from here. The till is older than the
+    ERP when the ERP has applied such a number; the ERP is older when it has forgotten what it was
+    known to have applied (`asked`: how the till stood when it asked).
+    """
+    if welcome.epoch != asked.epoch:
+        return False
+    return welcome.applied_seq > last_seq or welcome.applied_seq < asked.applied_seq
+
+
+async def open_epoch(store: Store, file: Path, rng: random.Random) -> Standing:
+    """Makes sure that the journal has an epoch of its own; to be called before anything is journalled.
+
+    Returns how the till stands at its start.
+    """
+    beside = await asyncio.to_thread(read_file, file)
+    inside = await store.read(rows.read_epoch)
+    if beside is None or beside != inside:
+        await begin_epoch(store, file, rng)
+    return await store.read(rows.read_standing)
+
+
+async def begin_epoch(store: Store, file: Path, rng: random.Random) -> None:
+    """Numbers the journal anew under a new epoch.
+
+    Killed between the two steps, the till finds them different at its next start and begins again.
+    """
+    epoch = f"{rng.getrandbits(64):016x}"
+    entries = await store.write(journal.renumber, epoch, priority=Priority.JOURNAL)
+    await asyncio.to_thread(write_file, file, epoch)
+    _log.info("numbering begins anew", action="journal_epoch", epoch=epoch, entries=entries)
+
+
+def read_file(file: Path) -> str | None:
+    """The epoch beside the database; None when there is none."""
+    try:
+        return file.read_text("ascii").strip() or None
+    except (FileNotFoundError, UnicodeDecodeError):
+        return None
+
+
+def write_file(file: Path, epoch: str) -> None:
+    """Puts the epoch on the disk, whole or not at all."""
+    fresh = file.with_suffix(".new")
+    with fresh.open("w", encoding="ascii") as out:
+        out.write(epoch)
+        out.flush()
+        os.fsync(out.fileno())
+    fresh.replace(file)
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
