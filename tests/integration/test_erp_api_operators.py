@@ -1,0 +1,128 @@
+"""The ERP's users on PostgreSQL: logging in, rights, lock-out."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from argon2 import PasswordHasher, profiles
+
+from erp_node.operators import RIGHTS, Operators, UnknownRight, set_user
+from erp_node.store.migrations import migrate as migrate_erp
+from erp_node.store.pool import Pool, open_pool
+from tests.databases import Database, Migrate
+from web.lockout import LockoutRule
+from web.passwords import Passwords
+from web.problems import Problem
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+CHEAP = PasswordHasher.from_parameters(profiles.CHEAPEST)
+RULE = LockoutRule(attempts=3, lasts=timedelta(minutes=5))
+
+
+async def _migrate(dsn: str) -> None:
+    await migrate_erp(dsn)
+
+
+@pytest.fixture
+def migrate() -> Migrate:
+    return _migrate
+
+
+@pytest.fixture
+async def pool(database: Database) -> AsyncIterator[Pool]:
+    opened = await open_pool(database.dsn, max_size=8)
+    await set_user(opened, Passwords(CHEAP), "anna", "secret", ["erp.read"])
+    yield opened
+    await opened.close()
+
+
+class Time:
+    def __init__(self) -> None:
+        self.at = NOON
+
+    def now(self) -> datetime:
+        return self.at
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def operators(pool: Pool, time: Time) -> Operators:
+    return Operators(pool, Passwords(CHEAP), time.now, RULE)
+
+
+async def _refused(operators: Operators, name: str, password: str) -> Problem:
+    with pytest.raises(Problem) as caught:
+        await operators.log_in(name, password)
+    return caught.value
+
+
+async def test_a_user_logs_in_with_the_rights_given(operators: Operators) -> None:
+    account = await operators.log_in("anna", "secret")
+    assert (account.name, account.rights) == ("anna", frozenset({"erp.read"}))
+    assert await operators.find("anna") == account
+    assert await operators.find("nobody") is None
+
+
+async def test_a_user_set_again_has_another_password_and_all_rights(
+    operators: Operators, pool: Pool
+) -> None:
+    await set_user(pool, Passwords(CHEAP), "anna", "other")
+    assert (await operators.log_in("anna", "other")).rights == RIGHTS
+    assert (await _refused(operators, "anna", "secret")).code == "session.wrong_password"
+
+
+async def test_an_unknown_right_is_named(pool: Pool) -> None:
+    with pytest.raises(UnknownRight, match=r"erp\.all: there are only erp\.customers, "):
+        await set_user(pool, Passwords(CHEAP), "anna", "secret", ["erp.all"])
+
+
+async def test_who_is_not_active_is_nobody(operators: Operators, pool: Pool) -> None:
+    await pool.execute("UPDATE erp_user SET active = false")
+    assert (await _refused(operators, "anna", "secret")).code == "session.wrong_password"
+    assert await operators.find("anna") is None
+
+
+async def test_wrong_passwords_lock_even_the_right_one_out_for_a_while(
+    operators: Operators, time: Time
+) -> None:
+    for _ in range(3):
+        assert (await _refused(operators, "anna", "guess")).code == "session.wrong_password"
+    locked = await _refused(operators, "anna", "secret")
+    assert (locked.status, locked.code, locked.headers["Retry-After"]) == (
+        429,
+        "session.locked",
+        "300",
+    )
+    time.at += timedelta(minutes=5)
+    assert (await operators.log_in("anna", "secret")).name == "anna"
+
+
+async def test_a_right_password_forgets_the_wrong_ones(operators: Operators) -> None:
+    for _ in range(3):
+        for _ in range(2):
+            await _refused(operators, "anna", "guess")
+        await operators.log_in("anna", "secret")
+
+
+async def test_many_attempts_at_once_gain_nothing(operators: Operators) -> None:
+    refusals = await asyncio.gather(*(_refused(operators, "anna", "guess") for _ in range(20)))
+    codes = [one.code for one in refusals]
+    assert codes.count("session.wrong_password") == 3
+    assert codes.count("session.locked") == 17
+
+
+async def test_a_weaker_hash_is_replaced_at_log_in(pool: Pool, time: Time) -> None:
+    stronger = PasswordHasher(time_cost=2, memory_cost=64, parallelism=1)
+    await Operators(pool, Passwords(stronger), time.now).log_in("anna", "secret")
+    kept = await pool.fetchval("SELECT password_hash FROM erp_user")
+    assert kept.startswith("$argon2id$v=19$m=64,t=2,p=1$")
+
+
+async def test_the_password_itself_is_nowhere(pool: Pool) -> None:
+    row = await pool.fetchrow("SELECT * FROM erp_user")
+    assert "secret" not in str(row)
