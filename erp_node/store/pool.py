@@ -1,6 +1,6 @@
 """Connections to PostgreSQL, all of them set up alike."""
 
-from typing import TYPE_CHECKING, TypeAlias, Union
+from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
 
@@ -9,15 +9,13 @@ if TYPE_CHECKING:
 
     Record: TypeAlias = asyncpg.Record
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
-    Connection: TypeAlias = Union[
-        asyncpg.Connection[asyncpg.Record], PoolConnectionProxy[asyncpg.Record]
-    ]
-    Database: TypeAlias = Union[Pool, Connection]
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+    Database: TypeAlias = Pool | Connection
 else:
     Record = asyncpg.Record
     Pool = asyncpg.Pool
     Connection = asyncpg.Connection
-    Database = Union[Pool, Connection]  # noqa: UP007
+    Database = Pool | Connection
 
 # Custom plans: a generic one, made for no phrase in particular, took seconds where eight milliseconds
 # do. No just-in-time compiling: it takes longer than any statement here.
