@@ -48,7 +48,7 @@ def add_notice(connection: sqlite3.Connection, key: str, verdict: Verdict, at: d
 
 
 def read_notices(
-    connection: sqlite3.Connection, *, unseen_only: bool, limit: int
+    connection: sqlite3.Connection, unseen_only: bool, limit: int
 ) -> tuple[Notice, ...]:
     """The newest first."""
     where = " WHERE seen = 0" if unseen_only else ""

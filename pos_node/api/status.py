@@ -1,0 +1,73 @@
+"""Whether the data service is there, how far behind the till is, what still waits (SYNC-5, SYNC-7)."""
+
+import sqlite3
+from datetime import datetime
+
+from fastapi import APIRouter
+
+from pos_node.api.models import (
+    JournalShown,
+    LinkShown,
+    LoadingShown,
+    ScopeShown,
+    StatusShown,
+)
+from pos_node.api.till import Till
+from pos_node.store.cursors import Cursor, read_cursors
+from pos_node.store.journal import Standing, read_standing
+from pos_node.store.notices import count_unseen
+
+
+def status_router(till: Till) -> APIRouter:
+    """GET /status, for anybody at the till."""
+    router = APIRouter(tags=["status"])
+
+    @router.get("/status")
+    async def read_status() -> StatusShown:
+        """The connection, the feeds, the changes that wait. No log-in: it names nobody."""
+        standing, cursors, unseen = await till.store.read(_read)
+        connection, loading = till.presence.connection, till.loading()
+        return StatusShown(
+            pos_id=till.pos_id,
+            centre=till.centre,
+            online=connection.online,
+            since=connection.since,
+            link=LinkShown(
+                up=connection.link_up, since=connection.link_since, reason=connection.link_reason
+            ),
+            complete=bool(cursors) and all(one.complete for one in cursors),
+            behind=sum(one.behind for one in cursors),
+            scopes=[_scope(one) for one in cursors],
+            loading=LoadingShown(rows_done=loading.rows_done, rows_to_do=loading.rows_to_do)
+            if loading
+            else None,
+            journal=_journal(standing, till.relay.state.reason, till.clock.now()),
+            unseen_notices=unseen,
+        )
+
+    return router
+
+
+def _read(connection: sqlite3.Connection) -> tuple[Standing, tuple[Cursor, ...], int]:
+    return read_standing(connection), read_cursors(connection), count_unseen(connection)
+
+
+def _scope(cursor: Cursor) -> ScopeShown:
+    return ScopeShown(
+        scope=cursor.scope,
+        cursor=cursor.seq,
+        head=cursor.head,
+        behind=cursor.behind,
+        complete=cursor.complete,
+    )
+
+
+def _journal(standing: Standing, held_back: str | None, now: datetime) -> JournalShown:
+    oldest = standing.oldest_waiting_at
+    age = max(0.0, (now - oldest).total_seconds()) if oldest else None
+    return JournalShown(
+        waiting=standing.waiting,
+        oldest_at=oldest,
+        oldest_age_s=age,
+        held_back=held_back if standing.waiting else None,
+    )

@@ -1,0 +1,44 @@
+"""What the HTTP API of a till needs of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from messaging.clock import Clock
+from pos_node.customers import Customers
+from pos_node.operators import Operators
+from pos_node.presence import Presence
+from pos_node.relay import Relay
+from pos_node.search import Searches
+from pos_node.store.database import Store
+from web.sessions import Gate, Sessions
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """How far the first load or a catch-up is, in rows (SYNC-5)."""
+
+    rows_done: int
+    rows_to_do: int
+
+
+def not_loading() -> Loading | None:
+    """Of a till that is complete, or that cannot tell."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Till:
+    """The parts of one till that its API speaks to; made by the wiring."""
+
+    pos_id: str
+    centre: str
+    store: Store
+    customers: Customers
+    searches: Searches
+    presence: Presence
+    relay: Relay
+    operators: Operators
+    sessions: Sessions
+    gate: Gate
+    clock: Clock
+    loading: Callable[[], Loading | None] = not_loading
