@@ -1,0 +1,205 @@
+"""`comptoir demo`: a whole system with generated customers, to look at or to play the story on."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from ops.clients import Client, Json, until
+from ops.errors import ServiceError
+from ops.process import NotReady
+from ops.progress import ConsoleProgress
+from ops.services import Services, start_private_broker, start_services
+from ops.story import Cast, editing, play, searching, sync
+from ops.system import (
+    ADMIN,
+    CASHIER,
+    PASSWORD,
+    TRAINEE,
+    System,
+    SystemFailed,
+    fill_system,
+    make_system,
+    remove_system,
+)
+
+STORY = (*sync.STEPS, *searching.STEPS, *editing.STEPS)
+FILL_TIMEOUT_S = 3_600.0
+
+
+def run_demo(*, check: bool, customers: int, stores: int, seed: int, consent: bool) -> int:
+    """Runs the demo until told to stop, or the story to its end; the exit code."""
+    console = Console()
+    try:
+        return asyncio.run(_until_told(_demo(console, check, customers, stores, seed, consent)))
+    except (ServiceError, SystemFailed, NotReady) as error:
+        console.print(str(error), style="red", markup=False, highlight=False)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+async def _until_told(work: "asyncio.Future[int] | object") -> int:
+    """SIGTERM and SIGINT end it in order: everything started is stopped and removed."""
+    task: asyncio.Task[int] = asyncio.ensure_future(work)  # type: ignore[arg-type]
+    told = False
+
+    def stop() -> None:
+        nonlocal told
+        told = True
+        task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if not told:
+            raise
+        return 0
+
+
+async def _demo(
+    console: Console, check: bool, customers: int, stores: int, seed: int, consent: bool
+) -> int:
+    progress = ConsoleProgress(console)
+    with tempfile.TemporaryDirectory(prefix="comptoir-demo-") as place:
+        folder = Path(place)
+        async with _services(progress, consent, needs_private=check) as services:
+            system = await make_system(services, folder)
+            try:
+                with progress.step(f"{customers:,} customers, {stores} stores"):
+                    await fill_system(system, customers, stores, seed)
+                with progress.step("starting the ERP and the tills"):
+                    await start_system(system)
+                if check:
+                    return await _check(console, system, customers)
+                await _show(console, system)
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.shield(remove_system(system))
+    return 0
+
+
+@asynccontextmanager
+async def _services(
+    progress: ConsoleProgress, consent: bool, needs_private: bool
+) -> AsyncIterator[Services]:
+    """The services; for the story a broker of its own, since it is stopped and started."""
+    async with contextlib.AsyncExitStack() as stack:
+        services = await stack.enter_async_context(
+            start_services(progress=progress, consent=consent, environ=os.environ)
+        )
+        if needs_private and services.broker is None:
+            broker = await stack.enter_async_context(start_private_broker(progress, consent))
+            at = broker.address
+            services = replace(services, amqp_url=at.amqp_url, amqp_api=at.amqp_api, broker=broker)
+        yield services
+
+
+async def start_system(system: System) -> None:
+    """Starts the ERP, then all tills at once."""
+    await system.erp.start()
+    await asyncio.gather(*(till.process.start() for till in system.tills))
+
+
+async def _show(console: Console, system: System) -> None:
+    """Addresses, what to try, and how complete the tills are."""
+    table = Table("", "address", "log in as", show_edge=False)
+    table.add_row("ERP", f"{system.erp.url}/docs", f"{ADMIN} / {PASSWORD}")
+    for till in system.tills:
+        table.add_row(f"till {till.pos_id}", f"{till.url}/docs", f"{CASHIER} / {PASSWORD}")
+    console.print(table)
+    console.print(
+        f"broker {system.services.amqp_api} (virtual host {system.vhost})", highlight=False
+    )
+    first = system.tills[0].url
+    await _wait_complete(console, system)
+    console.print(
+        f"""
+Try (the pages above do the same with a mouse):
+  TOKEN=$(curl -s {first}/api/v1/session -H 'Content-Type: application/json' \\
+    -d '{{"name": "{CASHIER}", "password": "{PASSWORD}"}}' | sed 's/.*"token":"\\([^"]*\\)".*/\\1/')
+  curl -s {first}/api/v1/status
+  curl -s '{first}/api/v1/customers?phrase=dup+lyo&limit=5' -H "Authorization: Bearer $TOKEN"
+Ctrl-C stops everything and leaves nothing behind.""",
+        highlight=False, markup=False,
+    )  # fmt: skip
+
+
+async def _wait_complete(console: Console, system: System) -> None:
+    began = time.monotonic()
+    for till in system.tills:
+        client = Client(till.url)
+        try:
+            status = await until(
+                lambda c=client: c.get("/status"), lambda s: s["complete"], till.pos_id, FILL_TIMEOUT_S
+            )  # fmt: skip
+        finally:
+            await client.close()
+        rows = sum(one["rows"] for one in status["feeds"])
+        console.print(
+            f"{till.pos_id}: complete, {rows:,} rows, {time.monotonic() - began:.1f} s",
+            highlight=False,
+        )
+
+
+async def _check(console: Console, system: System, customers: int) -> int:
+    kiosk = await system.add_till("kiosk", system.tills[0].centre, mode="local_only")
+    await kiosk.process.start()
+    async with _cast(system, customers) as cast:
+        passed, failed = await play(STORY, cast, console)
+    console.print(f"{passed} passed, {failed} failed", highlight=False)
+    return 1 if failed else 0
+
+
+@asynccontextmanager
+async def _cast(system: System, customers: int) -> AsyncIterator[Cast]:
+    """Everybody logged in; operators come down the feed, so that may take a moment."""
+    broker = system.services.broker
+    assert broker is not None
+    first, second, *_ = system.tills
+    clients = [
+        await _log_in(first.url, CASHIER),
+        await _log_in(second.url, CASHIER),
+        await _log_in(system.tills[-1].url, CASHIER),
+        await _log_in(first.url, TRAINEE),
+        await _log_in(system.erp.url, ADMIN),
+    ]
+    lyon, krakow, kiosk, trainee, admin = clients
+    try:
+        yield Cast(
+            system, admin, lyon, krakow, kiosk, trainee, (first.centre, second.centre),
+            stop_broker=broker.stop, start_broker=broker.start, customers=customers,
+        )  # fmt: skip
+    finally:
+        for client in clients:
+            await client.close()
+
+
+async def _log_in(url: str, name: str) -> Client:
+    client = Client(url)
+
+    async def attempt() -> Json | None:
+        from ops.clients import Refused
+
+        try:
+            await client.log_in(name, PASSWORD)
+        except Refused as problem:
+            if problem.code != "session.wrong_password":
+                raise
+            await asyncio.sleep(0.2)
+            return None
+        return {}
+
+    await until(attempt, lambda done: done is not None, f"{name} known at {url}", timeout=60)
+    return client
