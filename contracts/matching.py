@@ -4,19 +4,23 @@ A customer is reduced to words per column when its record is written; a phrase i
 clauses. Every clause must hold; a clause holds when one of its alternatives does; an alternative
 holds when each of its words begins some word of the searched columns. Stores only index words
 and ask for word beginnings; they decide nothing.
+
+A word is made of letters and digits that folding leaves as they are. Two kinds of words have more
+signs, `=._-`, which no phrase can contain: an attribute's value with its name before it
+(`=colour=red`, in the column attributes) and filters (`kind=retail`).
 """
 
 import re
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Literal, get_args
 
-import phonenumbers
 from babel import Locale
 
+from contracts import numbers
 from contracts.customers import Customer, CustomerKind
+from contracts.folding import LONGEST_WORD, compact, cut, find_words, fold, words_in
 
 RULE = 1
 """Grows when `words_of` changes; words written under another rule are written anew."""
@@ -45,13 +49,14 @@ DEFAULT_COLUMNS: tuple[Column, ...] = (
 )  # fmt: skip
 """LIST-2: what *All* searches; the country joins when its column is shown."""
 
-_WORD = re.compile(r"[^\W_]+")
-_PREFIXED = re.compile(r"^[a-z]{2}(?=[0-9]{4,})")
+_NOT_IN_CODES = re.compile(r"[^A-Za-z0-9_-]")
+_LONGEST_CODE = 64
+_LONGEST_VALUE = 250
 _LANGUAGES = ("en", "fr")
-_SPECIAL = str.maketrans(
-    {"ł": "l", "Ł": "l", "ø": "o", "Ø": "o", "đ": "d", "Đ": "d", "æ": "ae", "Æ": "ae",
-     "œ": "oe", "Œ": "oe", "þ": "th", "Þ": "th", "ð": "d", "Ð": "d", "ı": "i"}
-)  # fmt: skip
+
+_NUMBERED: frozenset[Column] = frozenset(
+    ("tax_number", "national_id", "siret", "identity_document")
+)
 
 Alternative = tuple[str, ...]
 Clause = tuple[Alternative, ...]
@@ -83,14 +88,15 @@ def parse(
     filters: Iterable[str] = (),
 ) -> Query:
     """Reads a phrase as typed. `column` None means *All* (LIST-2); `attribute` one attribute's column."""
-    clauses = tuple(_clauses(phrase))
     if attribute is not None:
-        clauses = tuple(_of_attribute(clause, attribute) for clause in clauses)
         columns: tuple[Column, ...] = ("attributes",)
     elif column is not None:
         columns = (column,)
     else:
         columns = (*DEFAULT_COLUMNS, "country") if country_shown else DEFAULT_COLUMNS
+    clauses = tuple(_clauses(phrase, columns))
+    if attribute is not None:
+        clauses = tuple(_of_attribute(clause, attribute) for clause in clauses)
     return Query(clauses, columns, tuple(filters))
 
 
@@ -110,25 +116,30 @@ def words_of(customer: Customer) -> tuple[str, ...]:
     """The words of a customer: one space-separated text per column, in the order of COLUMNS."""
     main = customer.main_address
     country = (main and main.country) or customer.country_code
-    postal_code, town = (main.postal_code, main.town) if main else (None, None)
-    street = " ".join(part for part in (main.street, main.building) if part) if main else None
-    by_column: dict[Column, Iterable[str]] = {
-        "name": _text(customer.display_name),
-        "tax_number": _number(customer.tax_number, customer.country_code or country),
-        "country": _country(country) if country else (),
-        "postal_code": (*_text(postal_code), *_compact(postal_code)),
-        "town": _text(town),
-        "street": _text(street),
-        "code": _text(customer.code),
-        "siret": _compact(customer.siret),
-        "email": _text(customer.email),
-        "identity_document": _number(customer.identity_document, None),
-        "phone": (*_phone(customer.phone, country), *_phone(customer.extra_phone, country)),
-        "national_id": _compact(customer.national_id),
-        "attributes": _attributes(customer),
-        "filters": _filters(customer, country),
-    }
-    return tuple(" ".join(dict.fromkeys(by_column[name])) for name in COLUMNS)
+    place = (main.postal_code, main.town, main.street, main.building) if main else _NOWHERE
+    own = (
+        customer.display_name, customer.tax_number, customer.code, customer.siret, customer.email,
+        customer.identity_document, customer.phone, customer.extra_phone, customer.national_id,
+    )  # fmt: skip
+    postal_code, town, street, building, *folded = _folded((*place, *own))
+    name, tax_number, code, siret, email, document, phone, extra_phone, national_id = folded
+    attributes = [_attribute(*one) for one in customer.attributes.items()]
+    return (
+        _text(name),
+        _tax_number(tax_number, customer.country_code or country),
+        _country(country) if country else "",
+        _postal_code(postal_code),
+        _text(town),
+        _text(f"{street} {building}" if building else street),
+        _text(code),
+        _number(siret),
+        _text(email),
+        _number(document),
+        _phones(phone, extra_phone, country),
+        _number(national_id),
+        " ".join([words for words, _ in attributes if words]),
+        _filters(customer, country, [word for _, word in attributes]),
+    )
 
 
 def kind_filter(kind: CustomerKind) -> str:
@@ -138,107 +149,100 @@ def kind_filter(kind: CustomerKind) -> str:
 
 def country_filter(country: str) -> str:
     """The filter word of customers in a country (LIST-3)."""
-    return f"country={country.lower()}"
+    return f"country={_code(country)}"
 
 
 def group_filter(group: str) -> str:
     """The filter word of customers of a group (LIST-3)."""
-    return f"group={group.lower()}"
+    return f"group={_code(group)}"
 
 
 def attribute_filter(attribute: str, value: str) -> str:
     """The filter word of customers with a value of an attribute (LIST-3)."""
-    return f"attribute.{attribute.lower()}={'_'.join(_WORD.findall(fold(value)))}"
+    folded = "_".join(find_words(fold(value)))[:_LONGEST_VALUE]
+    return f"attribute.{_code(attribute)}={folded}"
 
 
-def fold(text: str) -> str:
-    """Lower case and without accents; punctuation is still there."""
-    if text.isascii():
-        return text.lower()
-    plain = unicodedata.normalize("NFKD", text.translate(_SPECIAL)).casefold()
-    return "".join(sign for sign in plain if not unicodedata.combining(sign))
+_NOWHERE = (None, None, None, None)
 
 
-def _text(text: str | None) -> list[str]:
-    """Words at every punctuation, then the same with punctuation left out: o, brien, obrien."""
-    if not text:
-        return []
-    chunks = [_WORD.findall(chunk) for chunk in fold(text).split()]
-    joined = ["".join(words) for words in chunks if len(words) > 1]
-    return [word for words in chunks for word in words] + joined
+def _folded(texts: Sequence[str | None]) -> list[str]:
+    """Folds many short texts in one go, which costs less than one by one."""
+    folded = fold("\n".join([text or "" for text in texts])).split("\n")
+    return folded if len(folded) == len(texts) else [fold(text or "") for text in texts]
 
 
-def _compact(number: str | None) -> list[str]:
-    compact = "".join(_WORD.findall(fold(number))) if number else ""
-    return [compact] if compact else []
+def _text(folded: str) -> str:
+    return " ".join(words_in(folded)) if folded else ""
 
 
-def _number(number: str | None, country: str | None) -> list[str]:
-    """A number without punctuation, with and without its country prefix."""
-    found = _compact(number)
-    for compact in tuple(found):
-        if _PREFIXED.match(compact):
-            found.append(compact[2:])
-        elif country:
-            found.append(country.lower() + compact)
-    return found
+def _postal_code(folded: str) -> str:
+    """A postal code's words and the code in one piece: 00-950, sw1a 1aa."""
+    if not folded or folded.isalnum():
+        return folded[:LONGEST_WORD]
+    return " ".join(dict.fromkeys((*words_in(folded), compact(folded))))
 
 
-def _phone(phone: str | None, country: str | None) -> list[str]:
-    """A phone number as dialled inside its country, from outside, and without either prefix."""
-    digits = "".join(sign for sign in phone if sign.isdigit()) if phone else ""
-    if not phone or not digits:
-        return []
-    dial, trunk = _dialling(country) if country else ("", "")
-    if phone.lstrip().startswith("+") or digits.startswith("00"):
-        outside = digits.removeprefix("00")
-        bare = outside.removeprefix(dial).removeprefix(trunk)
-    else:
-        bare = digits.removeprefix(trunk)
-        outside = dial + bare
-    return [trunk + bare, outside, bare]
+def _number(folded: str) -> str:
+    """A number in one piece, with and without the country before it."""
+    piece = compact(folded)
+    bare = numbers.without_prefix(piece)
+    return f"{piece} {bare}" if bare else piece
+
+
+def _tax_number(folded: str, country: str | None) -> str:
+    piece = compact(folded)
+    return " ".join(numbers.tax_forms(piece, country)) if piece else ""
+
+
+def _phones(phone: str, extra: str, country: str | None) -> str:
+    forms = numbers.phone_forms(phone, country) if phone else []
+    if extra:
+        forms += numbers.phone_forms(extra, country)
+    return " ".join(forms)
 
 
 @cache
-def _dialling(country: str) -> tuple[str, str]:
-    """A country's dialling code and the digit before national numbers."""
-    metadata = phonenumbers.PhoneMetadata.metadata_for_region(country)
-    if metadata is None:
-        return "", ""
-    return str(metadata.country_code), metadata.national_prefix or ""
-
-
-@cache
-def _country(country: str) -> tuple[str, ...]:
+def _country(country: str) -> str:
     names = (Locale(language).territories.get(country, "") for language in _LANGUAGES)
-    return (country.lower(), *(word for name in names for word in _text(name)))
+    words = [word for name in names for word in words_in(fold(name))]
+    return " ".join(dict.fromkeys([country.lower(), *words]))
 
 
-def _attributes(customer: Customer) -> list[str]:
-    found: list[str] = []
-    for attribute, value in customer.attributes.items():
-        words = _text(value)
-        found += words
-        found += (f"{attribute.lower()}={word}" for word in words)
-    return found
+@lru_cache(maxsize=4096)
+def _attribute(name: str, value: str) -> tuple[str, str]:
+    """The words of one attribute's value, alone and with its name; and its filter word."""
+    words = words_in(fold(value))
+    named = [f"={name.lower()}={word}" for word in words]
+    return " ".join([*words, *named]), attribute_filter(name, value)
 
 
-def _filters(customer: Customer, country: str | None) -> list[str]:
+def _filters(customer: Customer, country: str | None, attributes: list[str]) -> str:
     found = [kind_filter(customer.kind)]
     if country:
         found.append(country_filter(country))
-    found += (group_filter(group) for group in customer.groups)
-    found += (attribute_filter(name, value) for name, value in customer.attributes.items())
-    return found
+    found += [group_filter(group) for group in customer.groups]
+    return " ".join(found + attributes)
 
 
-def _clauses(phrase: str) -> Iterable[Clause]:
+@lru_cache(maxsize=4096)
+def _code(code: str) -> str:
+    """A code as it stands in words. One that no record can have becomes one that no record has."""
+    return _NOT_IN_CODES.sub(".", code[:_LONGEST_CODE]).lower()
+
+
+def _clauses(phrase: str, columns: Sequence[Column]) -> Iterator[Clause]:
     """One clause per chunk between spaces; neighbouring chunks of a number make one clause."""
-    chunks = [words for words in (_WORD.findall(part) for part in fold(phrase).split()) if words]
+    folded = fold(phrase)
+    abroad = "phone" in columns and "+" in folded
+    if "phone" in columns:
+        folded = numbers.drop_written_trunk(folded)
+    chunks = [words for chunk in folded.split() if (words := find_words(chunk))]
     start = 0
     while start < len(chunks):
         end = _end_of_number(chunks, start)
-        yield _clause([word for chunk in chunks[start:end] for word in chunk])
+        words = [word for chunk in chunks[start:end] for word in chunk]
+        yield _clause(tuple(cut(words)), columns, abroad=abroad)
         start = end
 
 
@@ -246,27 +250,29 @@ def _end_of_number(chunks: list[list[str]], start: int) -> int:
     """Where the run of number-like chunks that begins here ends; a country prefix may open it."""
     end = start
     first = "".join(chunks[start])
-    if len(first) == 2 and first.isalpha() and start + 1 < len(chunks):
+    if len(first) == 2 and first.isalpha():
         end = start + 1
-    while end < len(chunks) and _is_number("".join(chunks[end])):
+    while end < len(chunks) and _is_number(chunks[end]):
         end += 1
     return max(end, start + 1)
 
 
-def _is_number(word: str) -> bool:
-    return any(sign.isdigit() for sign in word)
+def _is_number(chunk: list[str]) -> bool:
+    return not all(word.isalpha() for word in chunk)
 
 
-def _clause(words: list[str]) -> Clause:
-    alternatives = [tuple(words)]
-    if len(words) > 1:
-        alternatives.append(("".join(words),))
-    joined = alternatives[-1][0]
-    dialled = joined.startswith("00") and joined.isdigit() and len(joined) > 4
-    if dialled or _PREFIXED.match(joined):
-        alternatives.append((joined[2:],))
-    return tuple(dict.fromkeys(alternatives))
+def _clause(words: Alternative, columns: Sequence[Column], *, abroad: bool) -> Clause:
+    """The ways to read a chunk: its words, or one number, with and without its country's prefix."""
+    joined = "".join(words)[:LONGEST_WORD]
+    readings = [words, (joined,)] if len(words) > 1 else [words]
+    if joined.isalpha():
+        return tuple(readings)
+    if "phone" in columns and (abroad or joined.startswith("00")):
+        readings += ((form,) for form in numbers.dialled_forms(joined))
+    elif not _NUMBERED.isdisjoint(columns):
+        readings += ((form,) for form in (numbers.without_prefix(joined),) if form)
+    return tuple(dict.fromkeys(readings))
 
 
 def _of_attribute(clause: Clause, attribute: str) -> Clause:
-    return tuple(tuple(f"{attribute.lower()}={word}" for word in one) for one in clause)
+    return tuple(tuple(f"={_code(attribute)}={word}" for word in one) for one in clause)
