@@ -7,8 +7,8 @@ from ops.story.sync import at_till, equal_digests, make_customer
 
 async def required_fields(cast: Cast) -> str:
     problem = await refused(
-        cast.lyon.send("POST", "/customers", json={"record": {"kind": "retail", "code": "REQ-1"}}),
-        "customer.field_required",
+        cast.lyon.send("POST", "/customers", json={"kind": "retail", "code": "REQ-1"}),
+        "customer.incomplete",
     )
     named = [one["name"] for one in problem["fields"]]
     expect(set(named) >= {"first_name", "last_name"}, str(problem))
@@ -17,9 +17,7 @@ async def required_fields(cast: Cast) -> str:
 
 async def rights_decide(cast: Cast) -> str:
     record = {"kind": "retail", "code": "RIGHT-1", "first_name": "Ada", "last_name": "Rightless"}
-    problem = await refused(
-        cast.trainee.send("POST", "/customers", json={"record": record}), "right.missing"
-    )
+    problem = await refused(cast.trainee.send("POST", "/customers", json=record), "right.missing")
     made = await make_customer(cast, "LOCKED-1", "Readonly", centres=[cast.stores[0]])
     await cast.admin.send(
         "PUT", f"/customers/{made['id']}/availability",
@@ -57,7 +55,7 @@ async def offline_edit(cast: Cast) -> str:
         await cast.offline(cast.lyon)
         await edit(cast.lyon, row["id"], {"email": "tillborn@example.org"})
         status = await cast.lyon.get("/status")
-        expect(status["waiting"] == 1, f"{status['waiting']} waiting")
+        expect(status["journal"]["waiting"] == 1, str(status["journal"]))
         seen = await cast.lyon.get(f"/customers/{row['id']}")
         expect(seen["record"]["email"] == "tillborn@example.org", "not seen at the till")
     finally:
@@ -67,7 +65,9 @@ async def offline_edit(cast: Cast) -> str:
         lambda s: s["record"].get("email") == "tillborn@example.org",
         "the edit in the ERP",
     )
-    await until(lambda: cast.lyon.get("/status"), lambda s: s["waiting"] == 0, "journal empty")
+    await until(
+        lambda: cast.lyon.get("/status"), lambda s: s["journal"]["waiting"] == 0, "journal empty"
+    )
     return "seen at once, 1 waiting; broker back: in the ERP, none waiting"
 
 
@@ -134,7 +134,9 @@ async def description_is_the_erps(cast: Cast) -> str:
 async def equal_in_the_end(cast: Cast) -> str:
     told_rows = []
     for till in (cast.lyon, cast.krakow, cast.kiosk):
-        await until(lambda t=till: t.get("/status"), lambda s: s["waiting"] == 0, "journal empty")
+        await until(
+            lambda t=till: t.get("/status"), lambda s: s["journal"]["waiting"] == 0, "journal empty"
+        )
         rows, scopes = await equal_digests(cast, till)
         told_rows.append(f"{rows:,} rows in {scopes} feeds")
     return f"journals empty, digests equal: {'; '.join(told_rows)}"
@@ -147,7 +149,7 @@ async def add(client: Client, code: str, last_name: str) -> Json:
 
 async def _add(client: Client, code: str, last_name: str) -> Json:
     record = {"kind": "retail", "code": code, "first_name": "Eva", "last_name": last_name}
-    made: Json = await client.send("POST", "/customers", json={"record": record})
+    made: Json = await client.send("POST", "/customers", json=record)
     return made
 
 
@@ -164,10 +166,10 @@ async def told(client: Client, code: str) -> Json:
     """The newest notice with this code."""
     seen = await until(
         lambda: client.get("/notices"),
-        lambda s: any(one["code"] == code for one in s["rows"]),
+        lambda s: any(one["code"] == code for one in s),
         f"notice {code}",
     )
-    found: Json = next(one for one in seen["rows"] if one["code"] == code)
+    found: Json = next(one for one in seen if one["code"] == code)
     return found
 
 

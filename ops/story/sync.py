@@ -41,7 +41,7 @@ async def both_complete(cast: Cast) -> str:
     for client in (cast.lyon, cast.krakow):
         await until(
             lambda c=client: c.get("/status"),
-            lambda s: s["complete"] and not s["rows_behind"],
+            lambda s: s["complete"] and s["behind"] == 0,
             "till complete",
             timeout=240,
         )
@@ -57,7 +57,7 @@ async def equal_digests(cast: Cast, client: "object") -> tuple[int, int]:
     assert isinstance(client, Client)
     status = await client.get("/status")
     rows = 0
-    scopes = [one["scope"] for one in status["feeds"]]
+    scopes = [one["scope"] for one in status["scopes"]]
     for scope in scopes:
 
         async def both(scope: str = scope) -> tuple[object, object]:
@@ -129,12 +129,12 @@ async def history_is_kept(cast: Cast) -> str:
 
 async def connection_is_visible(cast: Cast) -> str:
     status = await cast.lyon.get("/status")
-    expect(status["online"] and status["waiting"] == 0, str(status)[:300])
+    expect(status["online"] and status["journal"]["waiting"] == 0, str(status)[:300])
     tills = await cast.admin.get("/tills")
     rows = tills["rows"] if isinstance(tills, dict) else tills
     expect({one["pos_id"] for one in rows} >= {"kiosk"}, str(rows)[:300])
     return (
-        f"till: online since {status['online_since']}, 0 waiting; ERP: {len(rows)} tills, "
+        f"till: online since {status['since'][:19]}, 0 waiting; ERP: {len(rows)} tills, "
         + ", ".join(f"{one['pos_id']} {'online' if one['online'] else 'offline'}" for one in rows)
     )
 
