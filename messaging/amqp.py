@@ -9,7 +9,7 @@ from aiormq.exceptions import AMQPError
 from pamqp.common import FieldTable
 
 from messaging.amqp_channel import AmqpChannel, Wire
-from messaging.amqp_errors import read_failure
+from messaging.amqp_errors import read_close, read_failure
 from messaging.amqp_frames import Transport
 from messaging.channel import LinkDown, MessagingError, OnReturn
 
@@ -25,13 +25,14 @@ class Stream(LibraryConnection):
     HEARTBEAT_GRACE_MULTIPLIER = 2
 
     def __init__(self, url: str, name: str) -> None:
-        self.blocked = ""
-        self.transport = Transport(self._set_blocked)
+        self.transport = Transport()
         properties: FieldTable = {"connection_name": name, "product": "comptoir"}
         super().__init__(url, transport_factory=self.transport, client_properties=properties)
 
-    def _set_blocked(self, reason: str) -> None:
-        self.blocked = reason
+    def failure(self, error: BaseException | None) -> MessagingError:
+        """Why the connection ended: in the broker's words, if it said any."""
+        words = self.transport.words
+        return read_close(words.code, words.farewell) if words.code else read_failure(error)
 
 
 class AmqpBroker:
@@ -50,7 +51,7 @@ class AmqpBroker:
         try:
             await stream.connect()
         except (AMQPError, OSError) as error:
-            raise read_failure(error) from None
+            raise stream.failure(error) from None
         except asyncio.CancelledError:
             stream.transport.abort()
             raise
@@ -71,7 +72,7 @@ class AmqpConnection:
 
     @property
     def blocked(self) -> str:
-        return self._stream.blocked
+        return self._stream.transport.words.blocked
 
     @property
     def closed(self) -> asyncio.Future[MessagingError]:
@@ -84,7 +85,7 @@ class AmqpConnection:
             raise LinkDown(self._closed.result().reason)
         number = next(n for n in range(1, 65536) if n not in self._stream.channels)
         wire = self._stream.channels[number] = Wire(self._stream, number, confirms=confirms)
-        channel = AmqpChannel(wire, on_return, self._abort)
+        channel = AmqpChannel(wire, on_return, self.drop)
         await channel.open(prefetch)
         return channel
 
@@ -95,13 +96,12 @@ class AmqpConnection:
         except TimeoutError:
             self._stream.transport.abort()
 
-    def _abort(self, reason: MessagingError) -> None:
-        """Ends a connection whose other side does not answer."""
+    def drop(self, reason: MessagingError) -> None:
         self._end(reason)
         self._stream.transport.abort()
 
     def _stream_closed(self, closing: asyncio.Future[object]) -> None:
-        self._end(read_failure(None if closing.cancelled() else closing.exception()))
+        self._end(self._stream.failure(None if closing.cancelled() else closing.exception()))
 
     def _end(self, reason: MessagingError) -> None:
         if not self._closed.done():

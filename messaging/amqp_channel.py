@@ -107,16 +107,18 @@ class AmqpChannel:
     def closed(self) -> asyncio.Future[MessagingError]:
         return self._closed
 
-    async def publish(self, message: Message) -> None:
+    def publish(self, message: Message) -> asyncio.Future[None]:
         number, largest = self._wire.number, self._wire.max_content_size
-        if not self._wire.publisher_confirms:
-            self._write(write_message(message, number, largest))
-            return
         tag = self._sent + 1
         self._write(write_message(message, number, largest, message_id=str(tag)))
         self._sent = tag
-        confirmed = self._unconfirmed[tag] = asyncio.get_running_loop().create_future()
-        await confirmed
+        confirmed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._unconfirmed[tag] = confirmed
+        return confirmed
+
+    def send(self, message: Message) -> None:
+        number, largest = self._wire.number, self._wire.max_content_size
+        self._write(write_message(message, number, largest))
 
     async def consume(self, queue: str, on_delivery: OnDelivery, *, acks: bool = True) -> str:
         self._consumed += 1
@@ -137,10 +139,10 @@ class AmqpChannel:
             return None
         return read_delivery(got.delivery, got.header, got.body)
 
-    async def ack(self, tag: int, *, multiple: bool = False) -> None:
+    def ack(self, tag: int, *, multiple: bool = False) -> None:
         self._write_method(commands.Basic.Ack(delivery_tag=tag, multiple=multiple))
 
-    async def nack(self, tag: int, *, requeue: bool, multiple: bool = False) -> None:
+    def nack(self, tag: int, *, requeue: bool, multiple: bool = False) -> None:
         self._write_method(
             commands.Basic.Nack(delivery_tag=tag, multiple=multiple, requeue=requeue)
         )

@@ -32,9 +32,16 @@ KINDS: tuple[tuple[tuple[type[BaseException], ...], type[MessagingError]], ...] 
         NotAllowed,
     ),
     ((ChannelNotFoundEntity,), NotFound),
-    ((ChannelPreconditionFailed,), Mismatch),
     ((LibraryChannelClosed,), ChannelClosed),
 )
+
+
+ACCESS_REFUSED, NOT_ALLOWED = 403, 530
+
+
+def read_close(code: int, words: str) -> MessagingError:
+    """Why the broker closed a connection, or did not open it."""
+    return NotAllowed(words) if code in (ACCESS_REFUSED, NOT_ALLOWED) else LinkDown(words)
 
 
 def read_failure(error: BaseException | None) -> MessagingError:
@@ -42,10 +49,19 @@ def read_failure(error: BaseException | None) -> MessagingError:
     if isinstance(error, MessagingError):
         return error
     reason = _words(error)
+    if isinstance(error, ChannelPreconditionFailed):
+        return _precondition(reason)
     for causes, kind in KINDS:
         if isinstance(error, causes):
             return kind(reason)
     return LinkDown(reason)
+
+
+def _precondition(reason: str) -> MessagingError:
+    """RabbitMQ has one code for these; only its words tell them apart."""
+    if "inequivalent" in reason:
+        return Mismatch(reason)
+    return NotAllowed(reason) if "user_id property" in reason else ChannelClosed(reason)
 
 
 def _words(error: BaseException | None) -> str:

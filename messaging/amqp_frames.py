@@ -7,7 +7,7 @@ every other bad message.
 """
 
 import asyncio
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, cast
 
 import pamqp.frame
@@ -20,7 +20,7 @@ from yarl import URL
 from messaging.channel import Delivery, Headers, Message, Return
 
 METHOD, HEADER = 1, 2
-BLOCKED, UNBLOCKED = b"\x00\x0a\x00\x3c", b"\x00\x0a\x00\x3d"
+CLOSE, BLOCKED, UNBLOCKED = (b"\x00\x0a\x00" + method for method in (b"\x32", b"\x3c", b"\x3d"))
 HAS_HEADERS, HAS_TIMESTAMP = 0x20, 0x40
 DAMAGED = "?"
 DAMAGED_PROPERTIES = b"\x00\x20\x01?"
@@ -40,19 +40,38 @@ def read_header(payload: bytes) -> bytes:
     return payload
 
 
-def read_blocked(payload: bytes) -> str | None:
-    """Why the broker blocks this connection, "" when it no longer does, None for other frames."""
-    if payload.startswith(BLOCKED):
-        return payload[5 : 5 + payload[4]].decode(errors="replace")
-    return "" if payload.startswith(UNBLOCKED) else None
+@dataclass(slots=True)
+class Words:
+    """What the broker said about the whole connection; the library keeps it to itself.
+
+    `blocked`: why it takes no messages, or "". `code`, `farewell`: why it closed the connection.
+    """
+
+    blocked: str = ""
+    code: int = 0
+    farewell: str = ""
+
+    def hear(self, payload: bytes) -> None:
+        """Takes a method frame of channel 0."""
+        if payload.startswith(BLOCKED):
+            self.blocked = _short_text(payload[4:])
+        elif payload.startswith(UNBLOCKED):
+            self.blocked = ""
+        elif payload.startswith(CLOSE):
+            self.code = int.from_bytes(payload[4:6], "big")
+            self.farewell = _short_text(payload[6:])
+
+
+def _short_text(field: bytes) -> str:
+    return field[1 : 1 + field[0]].decode(errors="replace")
 
 
 class FrameReader:
     """What the library reads from: per frame 1 byte, 6 bytes, and the payload with its end."""
 
-    def __init__(self, stream: asyncio.StreamReader, on_blocked: Callable[[str], None]) -> None:
+    def __init__(self, stream: asyncio.StreamReader, words: Words) -> None:
         self._stream = stream
-        self._on_blocked = on_blocked
+        self._words = words
         self._reads = 0
         self._kind = 0
         self._control = False
@@ -75,19 +94,15 @@ class FrameReader:
             if self._kind == HEADER:
                 return read_header(data)
             if self._kind == METHOD and self._control:
-                self._notice(data)
+                self._words.hear(data)
         return data
-
-    def _notice(self, payload: bytes) -> None:
-        if (reason := read_blocked(payload)) is not None:
-            self._on_blocked(reason)
 
 
 class Transport(TransportFactory):
     """TCP or TLS as the URL says, read through FrameReader."""
 
-    def __init__(self, on_blocked: Callable[[str], None]) -> None:
-        self._on_blocked = on_blocked
+    def __init__(self) -> None:
+        self.words = Words()
         self.writer: asyncio.StreamWriter | None = None
 
     async def create(
@@ -95,11 +110,11 @@ class Transport(TransportFactory):
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         factory = TLSTransportFactory() if url.scheme == "amqps" else TCPTransportFactory()
         stream, self.writer = await factory.create(url, **kwargs)
-        reader = FrameReader(stream, self._on_blocked)
+        reader = FrameReader(stream, self.words)
         return cast(asyncio.StreamReader, reader), self.writer
 
     def abort(self) -> None:
-        """Ends the connection without a word: the other side does not answer."""
+        """Ends a connection whose other side does not answer."""
         if self.writer is not None:
             self.writer.transport.abort()
 
@@ -128,6 +143,7 @@ def _properties(message: Message, message_id: str | None) -> commands.Basic.Prop
         correlation_id=message.correlation_id,
         expiration=None if expiration is None else str(expiration),
         message_id=message_id,
+        timestamp=message.timestamp,
         message_type=message.type,
         user_id=message.user_id,
     )

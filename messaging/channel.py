@@ -23,8 +23,9 @@ class Message:
     """One message to publish.
 
     `mandatory`: a message no queue takes comes back as Returned. `expiration_ms`: the broker
-    drops it when it waited that long. `user_id`: validated by the broker, which refuses any
-    name but the connection's own.
+    drops it when it waited that long. `timestamp`: lets the broker tell how old the oldest message
+    of a queue is. `user_id`: the broker refuses any name but the connection's
+    own; publishers and requesters fill it in when it is None.
     """
 
     body: bytes
@@ -38,6 +39,7 @@ class Message:
     user_id: str | None = None
     content_encoding: str | None = None
     type: str | None = None
+    timestamp: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +129,13 @@ class Channel(Protocol):
         the broker. Wait for it under asyncio.shield or with asyncio.wait: it is shared."""
         ...
 
-    async def publish(self, message: Message) -> None:
-        """Confirming channel: returns once the broker took responsibility; raises Returned or
-        Refused. Other channels: returns once written. Giving up waiting never disturbs others."""
+    def publish(self, message: Message) -> asyncio.Future[None]:
+        """On a confirming channel: writes at once, in the order of the calls; done when the broker
+        took responsibility, fails with Returned or Refused. Cancelling it disturbs no other."""
+        ...
+
+    def send(self, message: Message) -> None:
+        """On a channel without confirms: writes at once; returned messages go to `on_return`."""
         ...
 
     async def consume(self, queue: str, on_delivery: OnDelivery, *, acks: bool = True) -> str:
@@ -142,9 +148,13 @@ class Channel(Protocol):
         """One message, to be acked or nacked, or None when the queue is empty."""
         ...
 
-    async def ack(self, tag: int, *, multiple: bool = False) -> None: ...
+    def ack(self, tag: int, *, multiple: bool = False) -> None:
+        """`multiple`: this delivery and all before it on this channel."""
+        ...
 
-    async def nack(self, tag: int, *, requeue: bool, multiple: bool = False) -> None: ...
+    def nack(self, tag: int, *, requeue: bool, multiple: bool = False) -> None:
+        """Not handled: back to its place in the queue, or dead-lettered."""
+        ...
 
     async def declare_exchange(self, exchange: Exchange) -> None:
         """Durable. Idempotent; raises Mismatch when it exists with another type."""
@@ -197,6 +207,10 @@ class Connection(Protocol):
     ) -> Channel:
         """Opens a channel. `prefetch`: unacked deliveries at most, 0 for no limit. `on_return` is
         called for returned messages when there are no confirms to carry them."""
+        ...
+
+    def drop(self, reason: MessagingError) -> None:
+        """Ends a connection whose other side does not answer, without a word."""
         ...
 
     async def close(self) -> None: ...

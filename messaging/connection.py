@@ -1,13 +1,22 @@
 """One connection to the broker, rebuilt for as long as the process runs."""
 
+import asyncio
+import contextlib
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
-from messaging.channel import Broker, Channel, Connection, MessagingError
+from messaging.channel import Broker, Channel, Connection, LinkDown, MessagingError
 from messaging.clock import Clock
+from messaging.pause import Pauses
+
+ATTACH_TIMEOUT = 10.0
+STEADY = 5.0
+"""Seconds after which a connection or an attached role counts as having worked."""
+PAUSES = Pauses(first=0.1, longest=3.0)
+"""Together with the time-out of one attempt: traffic flows within 10 s of the port opening (I11)."""
 
 
 class Role(Protocol):
@@ -21,7 +30,7 @@ class Role(Protocol):
         ...
 
     def detach(self, reason: MessagingError) -> None:
-        """The channel is gone: fail what is in flight."""
+        """The channel is gone, or could not be had: fail what is in flight."""
         ...
 
     async def run(self) -> None:
@@ -45,12 +54,18 @@ class LinkState:
     reason: str
     roles: tuple[RoleState, ...] = ()
 
+    @property
+    def ready(self) -> bool:
+        """Connected, and every role at work."""
+        return self.up and all(role.attached for role in self.roles)
+
 
 Listener: TypeAlias = Callable[[LinkState], None]
 
 
 class Link:
-    """Keeps one connection and its roles alive. A node makes two or three."""
+    """Keeps one connection and its roles alive. A node makes two or three: publishing and consuming
+    each on their own, so that a broker that takes no messages still delivers."""
 
     def __init__(
         self,
@@ -61,28 +76,163 @@ class Link:
         rng: random.Random,
         connect_timeout: float = 5.0,
     ) -> None:
-        raise NotImplementedError
+        self.name = name
+        self._broker = broker
+        self._clock = clock
+        self._rng = rng
+        self._connect_timeout = connect_timeout
+        self._state = LinkState(False, clock.now(), "not started")
+        self._listeners: list[Listener] = []
+        self._ready = asyncio.Event()
+        self._connection: Connection | None = None
+        self._roles: dict[Role, asyncio.Task[None] | None] = {}
+        self._works: dict[Role, asyncio.Task[None]] = {}
+        self._group: asyncio.TaskGroup | None = None
 
     @property
     def state(self) -> LinkState:
-        raise NotImplementedError
+        return self._state
 
     def add(self, role: Role) -> None:
         """Attaches a role, now if connected, and to every connection from now on."""
-        raise NotImplementedError
+        if any(known.name == role.name for known in self._roles):
+            raise ValueError(f"two roles named {role.name} on one link")
+        self._roles[role] = None
+        self._tell_roles(role, attached=False, reason="not attached yet")
+        if self._group is not None:
+            self._works[role] = self._start(role.run())
+        if self._connection is not None:
+            self._roles[role] = self._start(self._keep(role, self._connection))
 
     async def remove(self, role: Role) -> None:
-        """Detaches a role for good."""
-        raise NotImplementedError
+        """Detaches a role for good and ends its work."""
+        keeping, work = self._roles.pop(role), self._works.pop(role, None)
+        await _end(task for task in (keeping, work) if task is not None)
+        roles = tuple(state for state in self._state.roles if state.name != role.name)
+        self._tell(replace(self._state, roles=roles))
 
     def listen(self, listener: Listener) -> None:
-        """Calls `listener` at every change of state."""
-        raise NotImplementedError
+        """Calls `listener` with every change of state."""
+        self._listeners.append(listener)
 
     async def wait_up(self) -> None:
         """Returns when connected and every role is attached."""
-        raise NotImplementedError
+        await self._ready.wait()
 
     async def run(self) -> None:
-        """Runs until cancelled; closes the connection then."""
-        raise NotImplementedError
+        """Runs until cancelled; closes the connection then. A role that fails ends the link."""
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                for role in self._roles:
+                    self._works[role] = self._start(role.run())
+                await self._connect_forever()
+        finally:
+            self._group = None
+            self._works.clear()
+
+    async def _connect_forever(self) -> None:
+        failures = 0
+        while True:
+            began = asyncio.get_running_loop().time()
+            self._tell_up(False, await self._connect_once())
+            worked = asyncio.get_running_loop().time() - began > STEADY + self._connect_timeout
+            failures = 1 if worked else failures + 1
+            await asyncio.sleep(PAUSES.before(failures, self._rng))
+
+    async def _connect_once(self) -> str:
+        """One connection from its beginning to its end; answers why it ended."""
+        try:
+            async with asyncio.timeout(self._connect_timeout):
+                connection = await self._broker.connect(self.name)
+        except TimeoutError:
+            return f"no connection within {self._connect_timeout:g} s"
+        except MessagingError as error:
+            return error.reason
+        self._connection = connection
+        self._tell_up(True, "")
+        try:
+            for role in self._roles:
+                self._roles[role] = self._start(self._keep(role, connection))
+            return (await _result(connection.closed)).reason
+        finally:
+            self._connection = None
+            self._tell_up(False, _reason(connection))
+            await _end(task for task in self._roles.values() if task is not None)
+            await connection.close()
+
+    async def _keep(self, role: Role, connection: Connection) -> None:
+        """Keeps one role attached to one connection."""
+        failures = 0
+        while not connection.closed.done():
+            began = asyncio.get_running_loop().time()
+            reason: MessagingError | None = None
+            try:
+                reason = await self._attach_once(role, connection)
+            finally:
+                reason = reason or LinkDown(_reason(connection))
+                role.detach(reason)
+                self._tell_roles(role, attached=False, reason=reason.reason)
+            worked = asyncio.get_running_loop().time() - began > STEADY
+            failures = 1 if worked else failures + 1
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PAUSES.before(failures, self._rng)):
+                    await _result(connection.closed)
+
+    async def _attach_once(self, role: Role, connection: Connection) -> MessagingError:
+        """One channel of a role from its beginning to its end; answers why it ended."""
+        try:
+            async with asyncio.timeout(ATTACH_TIMEOUT):
+                channel = await role.attach(connection)
+        except TimeoutError:
+            reason = LinkDown("the broker does not answer")
+            connection.drop(reason)
+            return reason
+        except MessagingError as error:
+            return error
+        self._tell_roles(role, attached=True, reason="")
+        return await _result(channel.closed)
+
+    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        if self._group is None:
+            raise RuntimeError(f"link {self.name} does not run")
+        return self._group.create_task(work)
+
+    def _tell_up(self, up: bool, reason: str) -> None:
+        since = self._clock.now() if up != self._state.up else self._state.since
+        self._tell(replace(self._state, up=up, since=since, reason=reason))
+
+    def _tell_roles(self, role: Role, *, attached: bool, reason: str) -> None:
+        if role not in self._roles:
+            return
+        mine = RoleState(role.name, attached, reason)
+        known = {state.name: state for state in self._state.roles} | {role.name: mine}
+        self._tell(replace(self._state, roles=tuple(known.values())))
+
+    def _tell(self, state: LinkState) -> None:
+        if state == self._state:
+            return
+        self._state = state
+        if state.ready:
+            self._ready.set()
+        else:
+            self._ready.clear()
+        for listener in self._listeners:
+            listener(state)
+
+
+async def _result(future: asyncio.Future[MessagingError]) -> MessagingError:
+    """Waits for a future that others wait for too: cancelling this wait leaves it alone."""
+    await asyncio.wait([future])
+    return future.result()
+
+
+def _reason(connection: Connection) -> str:
+    return connection.closed.result().reason if connection.closed.done() else "ended here"
+
+
+async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    ending = list(tasks)
+    for task in ending:
+        task.cancel()
+    if ending:
+        await asyncio.wait(ending)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from messaging.channel import Delivery, Message
+from messaging.channel import Delivery, LinkDown, Message, NoAnswer, Refused, Returned
 
 Action: TypeAlias = Literal["sent", "handled", "asked", "answered"]
 Outcome: TypeAlias = Literal[
@@ -18,12 +18,13 @@ Outcome: TypeAlias = Literal[
     "parked",
     "expired",
     "late",
+    "failed",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What happened to one message. `attempt` counts from 1; `place` is a queue or role."""
+    """What happened to one message. `attempt` counts from 1; `place` is a queue or a role."""
 
     action: Action
     outcome: Outcome
@@ -37,3 +38,19 @@ Observer: TypeAlias = Callable[[Event], None]
 
 def ignore(event: Event) -> None:
     """The observer of those who do not watch."""
+
+
+def outcome_of(error: BaseException | None) -> Outcome:
+    match error:
+        case None:
+            return "ok"
+        case Returned():
+            return "returned"
+        case Refused():
+            return "refused"
+        case LinkDown():
+            return "link_down"
+        case NoAnswer():
+            return "no_answer"
+        case _:
+            return "failed"

@@ -1,0 +1,14 @@
+"""What may be said of an unexpected exception: its texts may hold personal data, so where and what
+kind it was, never its words."""
+
+import traceback
+
+
+def describe(error: BaseException) -> str:
+    """For logs and reasons: `KeyError at feed.py:81 in apply`."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return type(error).__name__
+    last = frames[-1]
+    file = last.filename.rpartition("/")[2]
+    return f"{type(error).__name__} at {file}:{last.lineno} in {last.name}"
