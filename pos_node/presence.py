@@ -37,8 +37,6 @@ class WatchesLink(Protocol):
 
     def listen(self, listener: Listener) -> None: ...
 
-    async def wait_up(self) -> None: ...
-
 
 @dataclass(frozen=True, slots=True)
 class Connection:
@@ -104,7 +102,7 @@ class Presence:
         """Greets until cancelled."""
         while True:
             self._woken.clear()
-            await self._link.wait_up()
+            await self._questions.wait_attached()
             if await self.greet():
                 await self._wait_until_due()
             else:

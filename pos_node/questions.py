@@ -23,6 +23,8 @@ class Asks(Protocol):
 
     async def ask(self, message: Message, timeout: float) -> Delivery: ...
 
+    async def wait_attached(self) -> None: ...
+
 
 class AnswerRefused(MessagingError):
     """The ERP understood the question and does not answer it."""
@@ -56,6 +58,10 @@ class Questions:
         self._clock = clock
         self._rng = rng
         self._contact = contact
+
+    async def wait_attached(self) -> None:
+        """Returns when questions can be sent."""
+        await self._requester.wait_attached()
 
     async def ask(self, question: BaseModel, timeout: float) -> Answer:
         """Waits `timeout` seconds at most for the answer.
