@@ -8,10 +8,13 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ops.errors import ServiceError
 from ops.guardian import last_lines
-from ops.progress import Progress
+
+if TYPE_CHECKING:  # the launcher uses this module before anything is installed
+    from ops.progress import Progress
 
 INSTALL_SECONDS = 1800.0
 
@@ -36,7 +39,7 @@ def _ask(packages: Sequence[str]) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes", "o", "oui")
 
 
-async def install(packages: Sequence[str], progress: Progress) -> None:
+async def install(packages: Sequence[str], progress: "Progress") -> None:
     """Installs Debian packages without starting their services. Raises ServiceError with apt's last lines."""
     if os.geteuid() != 0 and sys.stdin.isatty():
         # The password is asked for here, where nothing else writes to the terminal.
