@@ -21,6 +21,7 @@ from pos_node.store.journal import Standing
 
 HELLO_EVERY_S = 10.0
 HELLO_TIMEOUT_S = 5.0
+LEAST_WAIT_S = 0.05
 
 _log = structlog.get_logger("presence")
 
@@ -140,7 +141,7 @@ class Presence:
         loop = asyncio.get_running_loop()
         due = loop.time() + HELLO_EVERY_S
         while (left := min(due - loop.time(), self._until_doubtful())) > 0:
-            if await self._wait(left):
+            if await self._wait(max(left, LEAST_WAIT_S)):
                 return
             self._look()
 
