@@ -5,7 +5,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 import httpx
@@ -70,6 +70,34 @@ CONNECTIONS = TypeAdapter(tuple[ConnectionInfo, ...])
 class UserInfo:
     name: str
     tags: tuple[str, ...]
+
+
+class Administers(Protocol):
+    """What nodes ask of a broker's management; `Admin`, or `messaging.memory.admin.MemoryAdmin`."""
+
+    async def users(self) -> tuple[UserInfo, ...]: ...
+
+    async def put_user(
+        self, name: str, *, password_hash: str, tags: tuple[str, ...] = ()
+    ) -> None: ...
+
+    async def delete_user(self, name: str) -> None: ...
+
+    async def put_rights(self, user: str, rights: Rights) -> None: ...
+
+    async def rights(self) -> dict[str, Rights]: ...
+
+    async def put_policy(self, policy: Policy) -> None: ...
+
+    async def policies(self) -> tuple[Policy, ...]: ...
+
+    async def delete_policy(self, name: str) -> None: ...
+
+    async def queues(self) -> tuple[QueueInfo, ...]: ...
+
+    async def connections(self) -> tuple[ConnectionInfo, ...]: ...
+
+    async def close_connection(self, name: str, reason: str) -> None: ...
 
 
 def hash_password(password: str, salt: bytes) -> str:

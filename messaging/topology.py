@@ -2,7 +2,7 @@
 and rights through the management API."""
 
 from contracts.topology import Exchange, Policy, Queue, Topology
-from messaging.admin import Admin
+from messaging.admin import Administers
 from messaging.channel import Channel, Mismatch
 
 
@@ -34,7 +34,7 @@ async def remove(channel: Channel, topology: Topology) -> None:
         await channel.delete_exchange(exchange.name)
 
 
-async def apply_policies(admin: Admin, policies: tuple[Policy, ...]) -> None:
+async def apply_policies(admin: Administers, policies: tuple[Policy, ...]) -> None:
     """Sets the limits of a topology. Raises AdminError."""
     for policy in policies:
         await admin.put_policy(policy)
