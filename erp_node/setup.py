@@ -1,0 +1,218 @@
+"""What the ERP's commands do, from settings to done; what a person can mend ends in CannotDo."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+import asyncpg
+from pydantic import TypeAdapter, ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+
+from contracts.reference import ReferenceRecord
+from contracts.topology import Rights, erp_topology
+from erp_node import imports, reference, tills
+from erp_node.operators import UnknownRight, set_user
+from erp_node.settings import ErpSettings
+from erp_node.store.migrations import WrongDatabase, migrate
+from erp_node.store.pool import Pool, open_pool
+from messaging.admin import Admin, AdminError, hash_password
+from messaging.amqp import AmqpBroker
+from messaging.channel import Channel, MessagingError
+from messaging.topology import apply_policies, declare
+from web.passwords import Passwords
+
+
+class CannotDo(Exception):
+    """Something outside the program must be mended first; the text says what and where."""
+
+
+ALL_RIGHTS = Rights(configure=".*", write=".*", read=".*")
+"""The ERP's own user, within its own virtual host."""
+
+
+async def set_up(settings: ErpSettings) -> list[str]:
+    """Migrates the database; makes the ERP's virtual host, user, exchanges, queues and limits."""
+    done = []
+    async with _mendable():
+        applied = await migrate(settings.dsn)
+        done.append(
+            f"database: {len(applied)} migrations applied" if applied else "database: up to date"
+        )
+        if settings.amqp_admin_url:
+            async with admin_of(settings) as admin:
+                await _make_erp_user(settings, admin)
+        async with channel_of(settings) as channel:
+            await declare(channel, erp_topology())
+    done.append("broker: virtual host, user, exchanges and queues are there")
+    return done
+
+
+async def import_with_progress(
+    settings: ErpSettings, file: Path, rejects: Path, console: Console
+) -> imports.ImportReport:
+    """Imports a file of customers with a progress bar."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeElapsedColumn(),
+        console=console,
+    )
+    async with _mendable(), pool_of(settings) as pool:
+        with bar:
+            task = bar.add_task(f"importing {file.name}", total=file.stat().st_size)
+            return await imports.import_file(
+                pool,
+                file,
+                rejects_path=rejects,
+                on_progress=lambda read: bar.update(task, completed=read),
+            )
+
+
+async def enrol(
+    settings: ErpSettings, pos_id: str, centre: str, mode: tills.Mode, path: Path
+) -> None:
+    """Enrols a till and writes its enrolment file, readable by its owner alone."""
+    async with (
+        _mendable(),
+        pool_of(settings) as pool,
+        admin_of(settings) as admin,
+        channel_of(settings) as channel,
+    ):
+        enrolment = await tills.enrol_till(pool, admin, channel, pos_id, centre, mode)
+        lines = {
+            "pos_id": pos_id,
+            "centre": centre,
+            "mode": mode,
+            "amqp_url": till_url(settings.amqp_url, enrolment.user, enrolment.password),
+        }
+        text = "".join(f'{name} = "{value}"\n' for name, value in lines.items())
+        with suppress(FileNotFoundError):
+            path.unlink()
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text)
+
+
+async def retire(settings: ErpSettings, pos_id: str) -> None:
+    """Takes a till's broker user and queues away."""
+    async with (
+        _mendable(),
+        pool_of(settings) as pool,
+        admin_of(settings) as admin,
+        channel_of(settings) as channel,
+    ):
+        await tills.retire_till(pool, admin, channel, pos_id)
+
+
+async def add_erp_user(
+    settings: ErpSettings, name: str, password: str, rights: list[str] | None
+) -> None:
+    """Adds a user of the ERP's API, or changes one."""
+    async with _mendable(), pool_of(settings) as pool:
+        await set_user(pool, Passwords(), name, password, rights)
+
+
+async def load_reference_file(settings: ErpSettings, file: Path) -> int:
+    """Loads reference records, one JSON object per line; nothing is loaded when a line is wrong."""
+    records = [_read_reference(n, line) for n, line in enumerate(_lines(file), 1) if line.strip()]
+    async with _mendable(), pool_of(settings) as pool:
+        await reference.put_all(pool, records)
+    return len(records)
+
+
+def till_url(erp_url: str, user: str, password: str) -> str:
+    """The broker's address as a till reaches it: the ERP's, with the till's own user."""
+    parts = urlsplit(erp_url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}"))
+
+
+def vhost_of(amqp_url: str) -> str:
+    """The virtual host in an AMQP address."""
+    return unquote(urlsplit(amqp_url).path[1:]) or "/"
+
+
+@asynccontextmanager
+async def pool_of(settings: ErpSettings) -> AsyncIterator[Pool]:
+    """Database connections for one command. Raises CannotDo when the database is not set up."""
+    pool = await open_pool(settings.dsn, max_size=4)
+    try:
+        yield pool
+    except asyncpg.UndefinedTableError:
+        raise CannotDo("the database is not set up yet: run `comptoir erp setup`") from None
+    finally:
+        await pool.close()
+
+
+@asynccontextmanager
+async def admin_of(settings: ErpSettings) -> AsyncIterator[Admin]:
+    """The broker's management API. Raises CannotDo when it is not configured."""
+    if not settings.amqp_admin_url:
+        raise CannotDo("COMPTOIR_AMQP_ADMIN_URL: needed for this, and not set")
+    async with Admin(settings.amqp_admin_url, vhost_of(settings.amqp_url)) as admin:
+        yield admin
+
+
+@asynccontextmanager
+async def channel_of(settings: ErpSettings) -> AsyncIterator[Channel]:
+    """A channel as the ERP's own user, for one command."""
+    connection = await AmqpBroker(settings.amqp_url).connect("erp command")
+    try:
+        yield await connection.channel(confirms=True, prefetch=0)
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def _mendable() -> AsyncIterator[None]:
+    try:
+        yield
+    except (
+        WrongDatabase,
+        UnknownRight,
+        imports.WrongFile,
+        tills.WrongTill,
+        reference.WrongRecord,
+    ) as error:
+        raise CannotDo(str(error)) from None
+    except AdminError as error:
+        raise CannotDo(f"broker administration: {error}") from None
+    except MessagingError as error:
+        raise CannotDo(f"COMPTOIR_AMQP_URL: {error}") from None
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise CannotDo(f"COMPTOIR_ERP_DSN: {error}") from None
+
+
+async def _make_erp_user(settings: ErpSettings, admin: Admin) -> None:
+    parts = urlsplit(settings.amqp_url)
+    user = unquote(parts.username or "guest")
+    if user == urlsplit(settings.amqp_admin_url or "").username:
+        raise CannotDo(f"COMPTOIR_AMQP_URL: {user} is the administrator; give the ERP a user of its own")
+    await admin.put_vhost(vhost_of(settings.amqp_url))
+    await admin.put_user(
+        user, password_hash=hash_password(unquote(parts.password or ""), os.urandom(4))
+    )
+    await admin.put_rights(user, ALL_RIGHTS)
+    await apply_policies(admin, erp_topology().policies)
+
+
+_REFERENCE: TypeAdapter[ReferenceRecord] = TypeAdapter(ReferenceRecord)
+
+
+def _read_reference(number: int, line: str) -> ReferenceRecord:
+    try:
+        return _REFERENCE.validate_json(line)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(step) for step in first["loc"]) or "line"
+        raise CannotDo(f"line {number}: {where}: {first['msg']}") from None
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CannotDo(f"{file}: {error}") from None
