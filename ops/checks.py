@@ -1,0 +1,101 @@
+"""`./comptoir test`: lint, types, import borders, then the suite on real services."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from ops.errors import ServiceError
+from ops.guardian import Guardian
+from ops.progress import ConsoleProgress
+from ops.services import start_services
+
+ROOT = Path(__file__).parent.parent
+TEARDOWN_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Check:
+    """A tool that judges the code: its name for the reader, and the arguments for Python."""
+
+    name: str
+    argv: tuple[str, ...]
+
+
+CHECKS = (
+    Check("ruff check", ("-m", "ruff", "check", "--quiet", ".")),
+    Check("ruff format", ("-m", "ruff", "format", "--quiet", "--check", ".")),
+    Check("mypy", ("-m", "mypy", "--no-error-summary")),
+    Check("lint-imports", ("-c", "from importlinter.cli import lint_imports_command as c; c()")),
+)
+
+
+def run_checks(args: list[str]) -> int:
+    """Runs every check and then pytest with `args`; 0 when all of them are content, 1 otherwise, 130 after Ctrl-C.
+
+    A failed check stops nothing. Paths in `args` count from the checkout's folder.
+    """
+    console = Console(highlight=False)
+    failed = [check.name for check in CHECKS if not _passes(check, console)]
+    try:
+        code = asyncio.run(_test(args))
+    except ServiceError as error:
+        sys.stderr.write(f"{error}\n")
+        code = 1
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return 130
+    if failed:
+        sys.stderr.write(f"failed before the tests: {', '.join(failed)}\n")
+    return 1 if failed or code else 0
+
+
+def _passes(check: Check, console: Console) -> bool:
+    began = time.monotonic()
+    with console.status(f"{check.name} …"):
+        done = subprocess.run(
+            [sys.executable, *check.argv],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    word = "ok" if done.returncode == 0 else "FAIL"
+    sys.stdout.write(f"{word:<5} {check.name:<13} {time.monotonic() - began:6.1f} s\n")
+    if done.returncode != 0:
+        sys.stdout.write(f"{done.stdout.rstrip()}\n")
+    sys.stdout.flush()
+    return done.returncode == 0
+
+
+async def _test(args: Sequence[str]) -> int:
+    """How pytest ended, on services that are there for it alone unless the environment gives some."""
+    consent = os.environ.get("COMPTOIR_YES") == "1"
+    async with start_services(progress=ConsoleProgress(), consent=consent) as services:
+        with Guardian() as guardian:
+            return await _pytest(args, {**os.environ, **services.environment}, guardian)
+
+
+async def _pytest(args: Sequence[str], env: Mapping[str, str], guardian: Guardian) -> int:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "pytest", *args, cwd=ROOT, env=env
+    )
+    guardian.adopt(process.pid, signal.SIGINT)
+    asyncio.get_running_loop().add_signal_handler(
+        signal.SIGTERM, process.send_signal, signal.SIGINT
+    )
+    try:
+        return await process.wait()
+    except asyncio.CancelledError:
+        # Ctrl-C reached pytest as well: it takes down what its tests have set up.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), TEARDOWN_SECONDS)
+        raise

@@ -1,0 +1,62 @@
+"""The `test` command: what counts as passed."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from ops import checks
+from ops.checks import Check, run_checks
+from ops.errors import ServiceError
+from ops.services import Services
+
+GOOD = Check("good", ("-c", "pass"))
+BAD = Check("bad", ("-c", "import sys; sys.exit('what is wrong')"))
+NO_SERVICES = Services("amqp://127.0.0.1:1/", "http://127.0.0.1:1", "postgresql://h/p", None, None)
+
+
+@asynccontextmanager
+async def _given(**_: object) -> AsyncIterator[Services]:
+    yield NO_SERVICES
+
+
+@asynccontextmanager
+async def _not_given(**_: object) -> AsyncIterator[Services]:
+    raise ServiceError("nothing installed")
+    yield NO_SERVICES
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "CHECKS", (GOOD,))
+    monkeypatch.setattr(checks, "start_services", _given)
+
+
+def test_everything_content_is_zero(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run_checks(["--version"]) == 0
+    assert "ok    good" in capfd.readouterr().out
+
+
+def test_a_failed_check_does_not_stop_the_tests_and_counts(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "CHECKS", (BAD, GOOD))
+    assert run_checks(["--version"]) == 1
+    said = capfd.readouterr()
+    assert "FAIL  bad" in said.out
+    assert "what is wrong" in said.out
+    assert "ok    good" in said.out
+    assert "pytest " in said.out
+    assert "bad" in said.err
+
+
+def test_failed_tests_count() -> None:
+    assert run_checks(["--no-such-option"]) == 1
+
+
+def test_services_that_cannot_be_had_count(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "start_services", _not_given)
+    assert run_checks([]) == 1
+    assert "nothing installed" in capfd.readouterr().err
