@@ -22,8 +22,10 @@ async def _given(**_: object) -> AsyncIterator[Services]:
 
 @asynccontextmanager
 async def _not_given(**_: object) -> AsyncIterator[Services]:
+    none: tuple[Services, ...] = ()
+    for services in none:
+        yield services
     raise ServiceError("nothing installed")
-    yield NO_SERVICES
 
 
 @pytest.fixture(autouse=True)
