@@ -1,26 +1,20 @@
 """What changed in a customer, field by field, and how two histories of one customer meet (SYNC-3, CUST-13).
 
-A field is named by its path: `phone`, `attributes.colour`, `addresses.<id>.street`, `contacts.<id>`.
-A list whose parts have an identity (addresses, contacts by id, consents by definition) is compared
-part by part; a part that is new or gone is one change of the whole part.
+A field is named by its path (contracts.paths). A list whose parts have an identity (addresses,
+contacts by id, consents by definition) is compared part by part; a part that is new or gone is one
+change of the whole part, its value written as in the record.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from contracts import paths
 from contracts.customers import Customer
-
-PART_KEYS = {"addresses": "id", "contacts": "id", "consents": "definition"}
-
-Value = Any
-"""A JSON value: a field's, or a whole part's when it was added or taken away."""
-
-
-class WrongPath(ValueError):
-    """A change names a field that a customer does not have."""
+from contracts.paths import PART_KEYS as PART_KEYS
+from contracts.paths import Place, Tree, Value, as_customer, as_tree, as_written
+from contracts.paths import WrongPath as WrongPath
 
 
 class Change(BaseModel):
@@ -53,124 +47,92 @@ class Merge:
 
 def diff(old: Customer, new: Customer) -> tuple[Change, ...]:
     """Every field in which two records differ, ordered by path."""
-    before, after = flatten(old), flatten(new)
-    paths = sorted(before.keys() | after.keys())
-    found = [Change(path=p, old=before.get(p), new=after.get(p)) for p in paths]
-    return _whole_parts(tuple(one for one in found if one.old != one.new), old, new)
+    found = list(_differences(as_tree(old), as_tree(new), ()))
+    return tuple(sorted(found, key=lambda change: change.path))
 
 
 def apply(customer: Customer, changes: Iterable[Change]) -> Customer:
     """The record with the changes made, whatever it held before in those fields.
 
-    Raises WrongPath, or pydantic.ValidationError when a new value does not fit its field.
+    A field of a part that is gone is left out. Raises WrongPath, or pydantic.ValidationError when
+    a new value does not fit its field.
     """
-    tree = _as_tree(customer)
-    for change in changes:
-        _put(tree, change.path.split("."), change.new)
-    return _as_customer(tree)
+    tree = as_tree(customer)
+    for change, place in _placed(changes):
+        new = place.fit(change.new)
+        if _has_room(tree, place):
+            paths.put(tree, place.steps, new)
+    return as_customer(tree)
 
 
 def merge(current: Customer, changes: Iterable[Change]) -> Merge:
     """Brings a till's changes into the ERP's record (CUST-13).
 
     A field the ERP left alone takes the till's value; one it changed meanwhile keeps the ERP's.
-    Applying the same changes twice gives the same record and no conflict. Raises as `apply` does.
+    Applying the same changes twice gives the same record and no conflict that was not there the
+    first time. Raises as `apply` does.
     """
-    tree = _as_tree(current)
+    tree = as_tree(current)
     applied: list[Change] = []
     conflicts: list[Conflict] = []
-    for change in changes:
-        steps = change.path.split(".")
-        here = _get(tree, steps)
-        if here == change.new:
+    for change, place in _placed(changes):
+        here, new = paths.get(tree, place.steps), place.fit(change.new)
+        if here == new:
             continue
-        if here == change.old:
-            _put(tree, steps, change.new)
-            applied.append(change)
+        stands, wanted = as_written(here), as_written(new)
+        if _has_room(tree, place) and here == _as_it_was(change, place):
+            paths.put(tree, place.steps, new)
+            applied.append(Change(path=change.path, old=stands, new=wanted))
         else:
-            conflicts.append(Conflict(change.path, stands=here, lost=change.new))
-    return Merge(_as_customer(tree), tuple(applied), tuple(conflicts))
+            conflicts.append(Conflict(change.path, stands=stands, lost=wanted))
+    return Merge(as_customer(tree), tuple(applied), tuple(conflicts))
 
 
 def flatten(customer: Customer) -> dict[str, Value]:
     """The record as one value per path."""
-    return dict(_leaves(_as_tree(customer), ""))
+    return dict(_leaves(as_tree(customer), ""))
 
 
-def _whole_parts(changes: tuple[Change, ...], old: Customer, new: Customer) -> tuple[Change, ...]:
-    """Replaces the fields of a part that is new or gone by one change of the part."""
-    before, after = _as_tree(old), _as_tree(new)
-    found: dict[str, Change] = {}
+def _differences(old: Tree, new: Tree, way: tuple[str, ...]) -> Iterator[Change]:
+    """Differing fields of two mappings; what is a mapping on both sides is looked into."""
+    for name in old.keys() | new.keys():
+        before, after, steps = old.get(name), new.get(name), (*way, name)
+        if isinstance(before, dict) and isinstance(after, dict):
+            yield from _differences(before, after, steps)
+        elif before != after:
+            yield Change(path=".".join(steps), old=as_written(before), new=as_written(after))
+
+
+def _placed(changes: Iterable[Change]) -> Iterator[tuple[Change, Place]]:
+    """Each change with its place. Raises WrongPath also when one place is changed twice."""
+    changed: set[tuple[str, ...]] = set()
+    touched: set[tuple[str, ...]] = set()
     for change in changes:
-        steps = change.path.split(".")
-        whole = _first_absent(steps, before, after)
-        path = ".".join(steps[:whole]) if whole else change.path
-        if path not in found:
-            cut = steps[:whole] if whole else steps
-            found[path] = Change(path=path, old=_get(before, cut), new=_get(after, cut))
-    return tuple(found.values())
+        place = paths.place_of(change.path)
+        around = [place.steps[:count] for count in range(1, len(place.steps) + 1)]
+        if place.steps in touched or not changed.isdisjoint(around):
+            raise WrongPath(f"{change.path}: changed twice")
+        changed.add(place.steps)
+        touched.update(around)
+        yield change, place
 
 
-def _first_absent(steps: list[str], before: Any, after: Any) -> int | None:
-    """How many steps lead to a part that one of the two records does not have."""
-    for count in range(2, len(steps)):
-        if steps[count - 2] in PART_KEYS:
-            cut = steps[:count]
-            if _get(before, cut) is None or _get(after, cut) is None:
-                return count
-    return None
+def _has_room(tree: Tree, place: Place) -> bool:
+    """Whether the part that a field belongs to is there."""
+    return len(place.steps) == 1 or paths.get(tree, place.steps[:-1]) is not None
 
 
-def _as_tree(record: BaseModel) -> dict[str, Value]:
-    """The record as nested mappings, parts by their key."""
-    return {
-        name: _keyed(name, value)
-        for name, value in record.model_dump(mode="json", exclude_none=True).items()
-    }
+def _as_it_was(change: Change, place: Place) -> Value:
+    """The value the till saw before; one that never fitted equals nothing."""
+    try:
+        return place.fit(change.old)
+    except ValueError:
+        return object()
 
 
-def _keyed(name: str, value: Value) -> Value:
-    if name in PART_KEYS:
-        key = PART_KEYS[name]
-        return {part[key]: {n: _keyed(n, v) for n, v in part.items()} for part in value}
-    return value
-
-
-def _as_customer(tree: Mapping[str, Value]) -> Customer:
-    return Customer.model_validate({name: _listed(name, value) for name, value in tree.items()})
-
-
-def _listed(name: str, value: Value) -> Value:
-    if name in PART_KEYS:
-        return [{n: _listed(n, v) for n, v in part.items()} for part in value.values()]
-    return value
-
-
-def _leaves(value: Value, path: str) -> Iterable[tuple[str, Value]]:
+def _leaves(value: Value, path: str) -> Iterator[tuple[str, Value]]:
     if not isinstance(value, dict):
         yield path, value
         return
     for name, inner in value.items():
         yield from _leaves(inner, f"{path}.{name}" if path else name)
-
-
-def _get(tree: Value, steps: list[str]) -> Value:
-    for step in steps:
-        if not isinstance(tree, dict) or step not in tree:
-            return None
-        tree = tree[step]
-    return tree
-
-
-def _put(tree: dict[str, Value], steps: list[str], value: Value) -> None:
-    if steps[0] not in Customer.model_fields:
-        raise WrongPath(f"{'.'.join(steps)}: a customer has no such field")
-    *way, last = steps
-    for step in way:
-        tree = tree.setdefault(step, {})
-        if not isinstance(tree, dict):
-            raise WrongPath(f"{'.'.join(steps)}: {step} has no parts")
-    if value is None:
-        tree.pop(last, None)
-    else:
-        tree[last] = value

@@ -1,25 +1,41 @@
 """The whole customer record as it travels (CUST-2, ADDR-2, CONTACT-1, CONS-1), and reading parts of it fast."""
 
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from contracts.decoders import struct_of
+from contracts.limits import NO_NUL
 
 CustomerKind = Literal["retail", "business"]
 AddressType = Literal["main", "billing", "mailing", "residence", "shipping", "subsidiary"]
 ConsentState = Literal["given", "refused", "unknown"]
 Side = Literal["erp", "pos"]
 
-Short = Annotated[str, Field(min_length=1, max_length=60)]
+Short = Annotated[str, Field(min_length=1, max_length=60, pattern=NO_NUL)]
 Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,60}$", description="a code of the ERP")]
-Text = Annotated[str, Field(min_length=1, max_length=250)]
-LongText = Annotated[str, Field(min_length=1, max_length=8_000)]
+Text = Annotated[str, Field(min_length=1, max_length=250, pattern=NO_NUL)]
+LongText = Annotated[str, Field(min_length=1, max_length=8_000, pattern=NO_NUL)]
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2")]
-Email = Annotated[str, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
+Email = Annotated[str, Field(max_length=254, pattern=r"^[^@\s\x00]+@[^@\s\x00]+$")]
+
+
+P = TypeVar("P", bound=BaseModel)
+
+
+def _each_once(key: str) -> AfterValidator:
+    """Parts are told apart by their key: of two with the same, one would be lost at the next change."""
+
+    def check(parts: list[P]) -> list[P]:
+        if len(parts) > 1 and len({getattr(part, key) for part in parts}) < len(parts):
+            raise PydanticCustomError("part_twice", "{key} must be different in each", {"key": key})
+        return parts
+
+    return AfterValidator(check)
 
 
 class Record(BaseModel):
@@ -33,7 +49,10 @@ class Consent(Record):
 
     definition: Code
     state: ConsentState
-    signature: Annotated[str, Field(max_length=40_000)] | None = None
+    signature: Annotated[str, Field(max_length=40_000, pattern=NO_NUL)] | None = None
+
+
+Consents = Annotated[list[Consent], _each_once("definition")]
 
 
 class Address(Record):
@@ -56,7 +75,7 @@ class Address(Record):
     region: Text | None = None
     phone: Short | None = None
     email: Email | None = None
-    consents: list[Consent] = []
+    consents: Consents = []
 
 
 class Contact(Record):
@@ -74,7 +93,7 @@ class Contact(Record):
     phone: Short | None = None
     extra_phone: Short | None = None
     email: Email | None = None
-    consents: list[Consent] = []
+    consents: Consents = []
 
 
 class Customer(Record):
@@ -102,9 +121,9 @@ class Customer(Record):
     lowest_price: bool | None = None
     groups: list[Code] = []
     attributes: dict[Code, Text] = {}
-    consents: list[Consent] = []
-    addresses: list[Address] = []
-    contacts: list[Contact] = []
+    consents: Consents = []
+    addresses: Annotated[list[Address], _each_once("id")] = []
+    contacts: Annotated[list[Contact], _each_once("id")] = []
 
     @property
     def display_name(self) -> str:
@@ -139,7 +158,7 @@ def missing_fields(customer: Customer) -> tuple[str, ...]:
     return tuple(name for name in REQUIRED[customer.kind] if not getattr(customer, name))
 
 
-CustomerKeys: Any = struct_of(Customer, only=frozenset({"code", "tax_number"}))
+CustomerKeys: Any = struct_of(Customer, only=frozenset({"code", "tax_number"}), limits=False)
 """The two fields that must be unique or are warned about, read without reading the rest."""
 
 read_keys = msgspec.json.Decoder(CustomerKeys).decode

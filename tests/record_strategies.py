@@ -1,6 +1,10 @@
 """Random customers and texts for property tests: every field, every script, signs that make trouble."""
 
+from collections.abc import Callable
+from datetime import date
+from random import Random
 from typing import Any, get_args
+from uuid import UUID
 
 from hypothesis import strategies as st
 
@@ -48,7 +52,7 @@ _PHONES = st.text("0123456789+() -./", min_size=1, max_size=30).map(str.strip).f
 
 
 def _parts(part: st.SearchStrategy[Any], key: str) -> st.SearchStrategy[Any]:
-    return st.lists(part, max_size=3, unique_by=lambda one: str(getattr(one, key)))
+    return st.lists(part, max_size=2, unique_by=lambda one: str(getattr(one, key)))
 
 
 def consents() -> st.SearchStrategy[Any]:
@@ -115,3 +119,47 @@ def customers() -> st.SearchStrategy[Customer]:
         **{name: _maybe(_filled(30)) for name in texts_of_it},
         **{name: _maybe(_filled(20)) for name in numbers_of_it},
     )
+
+
+def small_customer(random: Random) -> Customer:
+    """A customer out of few values and few keys, so that two of them have much in common and much not."""
+
+    def some(*values: Any) -> Any:
+        return random.choice((None, *values))
+
+    def parts(make: Callable[[int], Any]) -> list[Any]:
+        return [make(number) for number in random.sample(range(3), random.randrange(4))]
+
+    def consent(number: int) -> Consent:
+        return Consent(definition=f"c{number}", state=random.choice(get_args(ConsentState)))
+
+    def address(number: int) -> Address:
+        made = {
+            "town": some("Lyon", "Łódź"),
+            "street": some("a.b", "x"),
+            "country": some("FR", "PL"),
+        }
+        return Address(id=UUID(int=number), consents=parts(consent), **made)
+
+    def contact(number: int) -> Contact:
+        made = {"first_name": some("Anne", "Zoé"), "birth_date": some(date(2000, 2, 29))}
+        return Contact(id=UUID(int=number), origin="pos", consents=parts(consent), **made)
+
+    return Customer(
+        kind=random.choice(("retail", "business")),
+        code=random.choice("abc"),
+        phone=some("1", "2"),
+        birth_date=some(date(1980, 1, 1), date(1990, 12, 31)),
+        reverse_charge=some(True, False),
+        groups=random.sample(["g", "h", "i"], random.randrange(4)),
+        attributes={
+            name: random.choice("xy") for name in random.sample("pqr", random.randrange(4))
+        },
+        consents=parts(consent),
+        addresses=parts(address),
+        contacts=parts(contact),
+    )
+
+
+def small_customers() -> st.SearchStrategy[Customer]:
+    return st.randoms(use_true_random=True).map(small_customer)

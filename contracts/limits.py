@@ -1,0 +1,30 @@
+"""What any value that travels must keep to, so that every store and every language can hold it."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AwareDatetime, Field
+
+NO_NUL = r"^[^\x00]*$"
+"""Neither PostgreSQL's text nor its JSON holds the character NUL."""
+
+BIGGEST = 2**53 - 1
+"""The largest whole number that JSON carries unharmed into every language."""
+
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+LATEST = datetime(3000, 1, 1, tzinfo=UTC)
+
+Count = Annotated[int, Field(ge=0, le=BIGGEST)]
+Serial = Annotated[int, Field(ge=1, le=BIGGEST)]
+"""A number given out from 1 on: versions, places in a feed or journal."""
+
+Moment = Annotated[AwareDatetime, Field(ge=EARLIEST, lt=LATEST)]
+"""A point in time with its zone; others could not be compared, or not be stored."""
+
+Token = Annotated[str, Field(max_length=120, pattern=NO_NUL)]
+"""A short name made by a program: epochs, keys, scopes."""
+
+
+def within_time(moment: datetime) -> bool:
+    """Whether a time with a zone is a Moment."""
+    return EARLIEST <= moment < LATEST
