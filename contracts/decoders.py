@@ -1,12 +1,18 @@
 """Fast decoders derived from the pydantic models: one definition, two readers."""
 
+from collections.abc import Iterable
+from datetime import datetime
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
-from annotated_types import Ge, MaxLen
-from pydantic import BaseModel
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
+from pydantic import AwareDatetime, BaseModel
 from pydantic.fields import FieldInfo
+
+
+class NotMirrored(TypeError):
+    """The fast reader cannot check this as pydantic does."""
 
 
 def struct_of(
@@ -14,15 +20,19 @@ def struct_of(
     *,
     only: frozenset[str] | None = None,
     extra: dict[str, Any] | None = None,
+    limits: bool = True,
 ) -> type[msgspec.Struct]:
     """A msgspec struct with the fields of a pydantic model, defaults and limits included.
 
-    `only` keeps some of the fields; `extra` adds fields or gives them another type, for
-    instance msgspec.Raw for a part that stays bytes. Unknown fields are ignored, as in pydantic.
+    `only` keeps some of the fields; `extra` adds fields or gives them another type, for instance
+    msgspec.Raw for a part that stays bytes. Unknown fields are ignored, as in pydantic. It accepts
+    nothing that pydantic refuses, with two exceptions: bounds of times are left to the caller, and
+    without `limits` (for data that was checked before) all bounds and patterns are.
+    Raises NotMirrored for what it cannot check.
     """
     others = extra or {}
     fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [
-        _field(name, info)
+        _field(name, info, limits)
         for name, info in model.model_fields.items()
         if name not in others and (only is None or name in only)
     ]
@@ -30,8 +40,8 @@ def struct_of(
     return msgspec.defstruct(f"{model.__name__}Struct", fields, kw_only=True, gc=False)
 
 
-def _field(name: str, info: FieldInfo) -> tuple[str, Any] | tuple[str, Any, Any]:
-    annotation = _limited(_plain(info.annotation), info)
+def _field(name: str, info: FieldInfo, limits: bool) -> tuple[str, Any] | tuple[str, Any, Any]:
+    annotation = _limited(info.annotation, info.metadata, limits)
     if info.is_required():
         return name, annotation
     if info.default_factory is not None:
@@ -39,26 +49,53 @@ def _field(name: str, info: FieldInfo) -> tuple[str, Any] | tuple[str, Any, Any]
     return name, annotation, info.default
 
 
-def _limited(annotation: Any, info: FieldInfo) -> Any:
-    limits: dict[str, Any] = {}
-    for part in info.metadata:
-        match part:
-            case Ge(ge=bound):
-                limits["ge"] = bound
-            case MaxLen(max_length=bound):
-                limits["max_length"] = bound
-            case _ if getattr(part, "pattern", None) is not None:
-                limits["pattern"] = part.pattern
-    return Annotated[annotation, msgspec.Meta(**limits)] if limits else annotation
+def _limited(annotation: Any, metadata: Iterable[Any], limits: bool) -> Any:
+    bounds: dict[str, Any] = {}
+    for part in metadata:
+        for one in part.metadata if isinstance(part, FieldInfo) else (part,):
+            bounds |= _bound(one)
+    plain = _plain(annotation, limits)
+    return Annotated[plain, msgspec.Meta(**bounds)] if bounds and limits else plain
 
 
-def _plain(annotation: Any) -> Any:
+def _bound(part: Any) -> dict[str, Any]:
+    match part:
+        case Ge(datetime()) | Lt(datetime()):
+            return {}
+        case Ge(bound):
+            return {"ge": bound}
+        case Gt(bound):
+            return {"gt": bound}
+        case Le(bound):
+            return {"le": bound}
+        case Lt(bound):
+            return {"lt": bound}
+        case MinLen(bound):
+            return {"min_length": bound}
+        case MaxLen(bound):
+            return {"max_length": bound}
+    pattern = getattr(part, "pattern", None)
+    if not isinstance(pattern, str):
+        raise NotMirrored(repr(part))
+    return {"pattern": _to_the_end(pattern)}
+
+
+def _to_the_end(pattern: str) -> str:
+    """pydantic's `$` is the end of the text; Python's also stands before a last line break."""
+    return f"{pattern[:-1]}\\Z" if pattern.endswith("$") else pattern
+
+
+def _plain(annotation: Any, limits: bool) -> Any:
     """The same type for msgspec: nested models become structs."""
+    if annotation is AwareDatetime:
+        return Annotated[datetime, msgspec.Meta(tz=True)]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return struct_of(annotation)
+        return struct_of(annotation, limits=limits)
     origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _limited(arguments[0], arguments[1:], limits)
     if origin in (Union, UnionType):
-        return Union[tuple(_plain(argument) for argument in arguments)]  # noqa: UP007
+        return Union[tuple(_plain(argument, limits) for argument in arguments)]  # noqa: UP007
     if origin in (list, tuple, dict):
-        return origin[tuple(_plain(argument) for argument in arguments)]
+        return origin[tuple(_plain(argument, limits) for argument in arguments)]
     return annotation

@@ -1,7 +1,7 @@
 """What every message carries around its data, and the only two functions that read and write it."""
 
+import re
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
@@ -9,9 +9,12 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contracts.decoders import struct_of
+from contracts.limits import Moment, Serial, Token, within_time
 
 MAX_BYTES = 256 * 1024
 ORIGIN = r"^(erp|pos\.[a-z0-9][a-z0-9-]{0,39})$"
+
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -51,15 +54,15 @@ class Headers(BaseModel):
 
     id: UUID
     type: Annotated[str, Field(max_length=80)]
-    version: Annotated[int, Field(ge=1)] = 1
-    occurred_at: datetime
+    version: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    occurred_at: Moment
     origin: Annotated[str, Field(pattern=ORIGIN)]
-    epoch: str | None = None
-    seq: int | None = None
-    key: str | None = None
+    epoch: Token | None = None
+    seq: Serial | None = None
+    key: Token | None = None
     causation: UUID | None = None
-    traceparent: str | None = None
-    expires_at: datetime | None = None
+    traceparent: Token | None = None
+    expires_at: Moment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +101,17 @@ def split(body: bytes, limit: int = MAX_BYTES) -> tuple[Headers, bytes]:
     """
     if len(body) > limit:
         raise Oversized(f"{len(body)} bytes, at most {limit} are allowed")
+    _check_text(body)
     try:
         wire = _decode_wire(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except msgspec.DecodeError as error:
         raise Malformed(f"not a message: {error}") from None
+    except RecursionError:
+        raise Malformed("not a message: nested too deeply") from None
     fields = {name: getattr(wire, name) for name in Headers.model_fields}
+    for name in ("occurred_at", "expires_at"):
+        if fields[name] is not None and not within_time(fields[name]):
+            raise Malformed(f"{name}: {fields[name]} is out of time")
     return Headers.model_construct(**fields), bytes(wire.data)
 
 
@@ -114,3 +123,13 @@ def read_data(model: type[D], raw: bytes) -> D:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "data"
         raise Malformed(f"{where}: {first['msg']}") from None
+
+
+def _check_text(body: bytes) -> None:
+    """Raises Malformed for bytes that are no text, or text that no store can hold."""
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        raise Malformed(f"not UTF-8: byte {error.start}") from None
+    if b"\\u0000" in body and _NUL.search(body):
+        raise Malformed("not a message: it contains the character NUL")

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from contracts.customers import Customer
 from contracts.decoders import struct_of
 from contracts.journal import Progress, Verdict
+from contracts.limits import Count, Serial, Token
 from contracts.reference import ReferenceRecord
 
 PAGE_ROWS = 500
@@ -37,7 +38,7 @@ class Row(Wire):
     """
 
     key: Annotated[str, Field(description="a customer's UUID, or a reference row's kind/code")]
-    version: Annotated[int, Field(ge=1)]
+    version: Serial
     state: State = "active"
 
 
@@ -88,12 +89,12 @@ class Page(Wire):
     this page (SYNC-5).
     """
 
-    scope: str
-    epoch: str
-    prev_seq: Annotated[int, Field(ge=0)]
-    to_seq: Annotated[int, Field(ge=0)]
-    head: Annotated[int, Field(ge=0)]
-    remaining: Annotated[int, Field(ge=0)] = 0
+    scope: Token
+    epoch: Token
+    prev_seq: Count
+    to_seq: Count
+    head: Count
+    remaining: Count = 0
     rule: int = 1
     rows: list[AnyRow] = []
 
@@ -105,9 +106,9 @@ class Pull(Wire):
     the answer's `to_seq` is where to go on; it does not move the cursor.
     """
 
-    scope: str
-    epoch: str | None = None
-    from_seq: Annotated[int, Field(ge=0)] = 0
+    scope: Token
+    epoch: Token | None = None
+    from_seq: Count = 0
     limit: Annotated[int, Field(ge=1, le=2_000)] = PAGE_ROWS
     bucket: Annotated[int, Field(ge=0, lt=BUCKETS)] | None = None
 
@@ -115,7 +116,7 @@ class Pull(Wire):
 class DigestAsk(Wire):
     """Asks for the hashes of a scope (SYNC-6)."""
 
-    scope: str
+    scope: Token
 
 
 class Digest(Wire):
@@ -124,9 +125,9 @@ class Digest(Wire):
     Counts active, deleted and anonymised rows of kind customer and reference; not withdrawn ones.
     """
 
-    scope: str
-    epoch: str
-    head: Annotated[int, Field(ge=0)]
+    scope: Token
+    epoch: Token
+    head: Count
     counts: list[int]
     sums: list[int]
 

@@ -4,7 +4,6 @@ A journal entry is an envelope of one of the types below with `epoch`, `seq` (1,
 gap within an epoch) and `key` (the customer's id). The ERP takes entries of one till in order.
 """
 
-from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.changes import Change
 from contracts.customers import Customer
+from contracts.limits import NO_NUL, Count, Moment, Serial, Token
 
 
 class Wire(BaseModel):
@@ -21,8 +21,8 @@ class Wire(BaseModel):
 class Author(Wire):
     """Who made a change at the till, on the till's clock (SYNC-3)."""
 
-    operator: Annotated[str, Field(min_length=1, max_length=60)]
-    at: datetime
+    operator: Annotated[str, Field(min_length=1, max_length=60, pattern=NO_NUL)]
+    at: Moment
 
 
 class CustomerAdded(Wire):
@@ -37,7 +37,7 @@ class CustomerEdited(Wire):
     """Fields of a customer changed at a till, with the values the till saw before (CUST-13)."""
 
     customer_id: UUID
-    base_version: Annotated[int, Field(ge=0, description="0: the ERP had not answered yet")]
+    base_version: Annotated[Count, Field(description="0: the ERP had not answered yet")]
     changes: Annotated[list[Change], Field(min_length=1, max_length=500)]
     author: Author
 
@@ -49,16 +49,16 @@ class Progress(Wire):
     reached them holds the outcome, and may let go of what it showed meanwhile.
     """
 
-    epoch: str
-    applied_seq: Annotated[int, Field(ge=0)]
-    heads: dict[str, int] = {}
+    epoch: Token
+    applied_seq: Count
+    heads: dict[Token, Count] = {}
 
 
 class Resend(Wire):
     """Asks a till to send its journal again from `from_seq`: something in between was lost."""
 
-    epoch: str
-    from_seq: Annotated[int, Field(ge=1)]
+    epoch: Token
+    from_seq: Serial
 
 
 Outcome = Literal["refused", "conflict", "renamed", "parked"]
@@ -80,8 +80,8 @@ class Verdict(Wire):
     be read and waits in the dead-letter queue.
     """
 
-    epoch: str
-    seq: Annotated[int, Field(ge=1)]
+    epoch: Token
+    seq: Serial
     customer_id: UUID | None = None
     outcome: Outcome
     code: Annotated[str, Field(description="stable text code, see contracts.texts")]

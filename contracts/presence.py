@@ -1,8 +1,8 @@
 """Who is there: a till's greeting and signs of life, the ERP's beat."""
 
-from datetime import datetime
-
 from pydantic import BaseModel, ConfigDict
+
+from contracts.limits import Count, Moment, Token
 
 
 class Wire(BaseModel):
@@ -15,13 +15,13 @@ class Hello(Wire):
     `instance` is new with every start: two at once under one identity are noticed by it.
     """
 
-    instance: str
-    software: str
-    epoch: str
-    last_seq: int
-    waiting: int
-    oldest_waiting_at: datetime | None = None
-    cursors: dict[str, int] = {}
+    instance: Token
+    software: Token
+    epoch: Token
+    last_seq: Count
+    waiting: Count
+    oldest_waiting_at: Moment | None = None
+    cursors: dict[Token, Count] = {}
 
 
 class Welcome(Wire):
@@ -30,17 +30,17 @@ class Welcome(Wire):
     A till whose own `last_seq` is below `applied_seq` was restored from a backup: it takes a new epoch.
     """
 
-    pos_id: str
-    centre: str
+    pos_id: Token
+    centre: Token
     full: bool
-    scopes: list[str]
-    epoch: str
-    applied_seq: int
-    now: datetime
+    scopes: list[Token]
+    epoch: Token
+    applied_seq: Count
+    now: Moment
 
 
 class Beat(Wire):
     """The ERP is there: sent to every till every few seconds; `now` is the ERP's clock."""
 
-    now: datetime
+    now: Moment
     interval_s: float
