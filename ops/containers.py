@@ -44,7 +44,7 @@ class Containers:
         with Ports() as ports:
             self.amqp_port, self.api_port, self.database_port = (ports.reserve() for _ in range(3))
         down = [*self._compose(), "down", "--volumes", "--timeout", "0"]
-        guardian.at_end(down, self._environment())
+        guardian.at_end(down, self.environment)
 
     async def up(self, *services: str) -> None:
         """Starts these services of `compose.yaml`; images not here yet are fetched first."""
@@ -53,7 +53,7 @@ class Containers:
     async def compose(self, *args: str, seconds: float = COMMAND_SECONDS) -> str:
         """Output of `docker compose` for this project. Raises ServiceError."""
         return await self._guardian.run(
-            [*self._compose(), *args], seconds=seconds, env=self._environment()
+            [*self._compose(), *args], seconds=seconds, env=self.environment
         )
 
     async def remove_volume(self, name: str) -> None:
@@ -71,14 +71,16 @@ class Containers:
 
     def _ask(self, argv: Sequence[str]) -> str:
         answer = subprocess.run(
-            argv, env=self._environment(), capture_output=True, text=True, timeout=PROBE_SECONDS
+            argv, env=self.environment, capture_output=True, text=True, timeout=PROBE_SECONDS
         )
         return answer.stdout.strip()
 
     def _compose(self) -> list[str]:
         return ["docker", "compose", "--project-name", self.project, "--file", str(COMPOSE_FILE)]
 
-    def _environment(self) -> dict[str, str]:
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables `compose.yaml` asks for, with what this project chose."""
         return {
             **os.environ,
             "COMPTOIR_BROKER_PASSWORD": self.password,
