@@ -32,12 +32,14 @@ class MemoryUser:
 class MemoryBroker:
     """A broker with one virtual host. `as_user` gives what a Link connects with.
 
-    `delay`: seconds each frame travels. The rest of its methods are what a test or a simulator does
+    `delay`: seconds each frame travels. `heartbeat`: both sides give a silent connection up after
+    two of them (seconds). The rest of its methods are what a test or a simulator does
     to a broker.
     """
 
-    def __init__(self, *, delay: Delay = no_delay) -> None:
+    def __init__(self, *, delay: Delay = no_delay, heartbeat: float = 10.0) -> None:
         self.delay = delay
+        self.heartbeat = heartbeat
         self.alarm = ""
         self.running = True
         self.users: dict[str, MemoryUser] = {}

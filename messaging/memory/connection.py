@@ -11,9 +11,6 @@ from messaging.memory.session import Session
 if TYPE_CHECKING:
     from messaging.memory.broker import MemoryBroker
 
-HEARTBEAT_PATIENCE = 20.0
-"""Seconds after which both sides of a silent connection give it up."""
-
 
 class MemoryConnection:
     """messaging.channel.Connection, and the broker's side of it."""
@@ -94,7 +91,7 @@ class MemoryConnection:
         self._up.cut()
         self._down.cut()
         reason = LinkDown("silent for too long")
-        asyncio.get_running_loop().call_later(HEARTBEAT_PATIENCE, self.cut, reason)
+        asyncio.get_running_loop().call_later(2 * self.broker.heartbeat, self.cut, reason)
 
     def _tell_blocked(self, reason: str) -> None:
         self.blocked = reason
