@@ -108,6 +108,7 @@ class FakePublisher:
         self.fail: list[Exception] = []
         self.attached = asyncio.Event()
         self.attached.set()
+        self.took = asyncio.Event()
 
     async def wait_attached(self) -> None:
         await self.attached.wait()
@@ -123,6 +124,7 @@ class FakePublisher:
             self.messages.append(message)
             self.sent.append(headers.seq)
             self.epochs.append(headers.epoch)
+            self.took.set()
 
 
 def welcome(applied_seq: int = 0, epoch: str = "", now: datetime = NOON) -> Welcome:
