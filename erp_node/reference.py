@@ -1,0 +1,151 @@
+"""What the ERP defines for its tills: settings by level, centres, operators, lists (RIGHTS and SETTINGS)."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import get_args
+
+from contracts.customers import Code
+from contracts.reference import (
+    REFERENCE_KINDS,
+    Entry,
+    Operator,
+    ReferenceRecord,
+    Setting,
+    reference_key,
+)
+from contracts.settings import Settings as Switches
+from contracts.settings import UnknownSetting, WrongSetting, check_setting, resolve
+from contracts.topology import ALL, POS_ID, centre_scope, pos_scope
+from erp_node.store import reference as store
+from erp_node.store.pool import Pool
+from web.passwords import Passwords
+
+_CENTRE = re.compile(get_args(Code)[1].metadata[0].pattern)
+_POS = re.compile(POS_ID)
+
+
+class WrongRecord(ValueError):
+    """A reference row cannot be stored; `code` and `field` say why and where."""
+
+    def __init__(self, code: str, field: str, text: str) -> None:
+        super().__init__(f"{field}: {text}")
+        self.code = code
+        self.field = field
+
+
+async def put_all(pool: Pool, records: Sequence[ReferenceRecord]) -> None:
+    """Stores rows, all or none. Raises WrongRecord."""
+    seen: dict[str, int] = {}
+    for number, record in enumerate(records, 1):
+        check_record(record)
+        key = reference_key(record)
+        if key in seen:
+            raise WrongRecord(
+                "reference.twice", "code", f"{key} is there twice, as rows {seen[key]} and {number}"
+            )
+        seen[key] = number
+    if records:
+        await store.put_records(pool, records)
+
+
+async def put_setting(pool: Pool, level: str, name: str, value: object) -> Setting:
+    """Sets one switch at a level (`all`, `centre.C`, `pos.P`). Raises WrongRecord naming the setting."""
+    return (await put_settings(pool, level, {name: value}))[0]
+
+
+async def put_settings(pool: Pool, level: str, values: Mapping[str, object]) -> list[Setting]:
+    """Sets several switches at one level, all or none. Raises WrongRecord."""
+    check_level(level)
+    settings = []
+    for name, value in values.items():
+        try:
+            checked = check_setting(name, value)
+        except UnknownSetting as error:
+            raise WrongRecord("setting.unknown", name, str(error)) from None
+        except WrongSetting as error:
+            raise WrongRecord("setting.wrong", name, str(error)) from None
+        settings.append(checked.model_copy(update={"code": f"{level}/{name}", "level": level}))
+    if settings:
+        await store.put_records(pool, settings)
+    return settings
+
+
+async def clear_setting(pool: Pool, level: str, name: str) -> bool:
+    """Takes a level's own value away, so that the level above holds; False when there was none."""
+    return await store.delete_record(pool, f"setting/{level}/{name}")
+
+
+async def settings_at(pool: Pool, level: str) -> dict[str, object]:
+    """The values set at one level itself, by name."""
+    check_level(level)
+    rows = await store.list_records(pool, "setting")
+    return {row.name: row.value for row in rows if isinstance(row, Setting) and row.level == level}
+
+
+async def settings_for(pool: Pool, centre: str, pos_id: str) -> Switches:
+    """The switches that hold at one till."""
+    rows = await store.list_records(pool, "setting")
+    return resolve((row for row in rows if isinstance(row, Setting)), centre, pos_id)
+
+
+async def put_operator(pool: Pool, passwords: Passwords, operator: Operator, password: str) -> None:
+    """Stores an operator with a new password."""
+    hashed = await passwords.hash(password)
+    await put_all(pool, [operator.model_copy(update={"password_hash": hashed})])
+
+
+async def delete(pool: Pool, key: str) -> bool:
+    """Takes a row away from every till; False when there is none."""
+    return await store.delete_record(pool, key)
+
+
+async def list_of(pool: Pool, kind: str) -> list[ReferenceRecord]:
+    """All rows of a kind. Raises WrongRecord when there is no such kind."""
+    if kind not in REFERENCE_KINDS:
+        raise WrongRecord(
+            "reference.unknown_kind", "kind", f"{kind} is none of {', '.join(REFERENCE_KINDS)}"
+        )
+    return await store.list_records(pool, kind)
+
+
+async def find(pool: Pool, key: str) -> ReferenceRecord | None:
+    """One row by its key, `<kind>/<code>`."""
+    return await store.find_record(pool, key)
+
+
+def check_record(record: Entry) -> None:
+    """Raises WrongRecord when a setting does not fit, or a level or centre cannot be one."""
+    if isinstance(record, Setting):
+        check_level(record.level)
+        try:
+            check_setting(record.name, record.value)
+        except UnknownSetting as error:
+            raise WrongRecord("setting.unknown", record.name, str(error)) from None
+        except WrongSetting as error:
+            raise WrongRecord("setting.wrong", record.name, str(error)) from None
+        if record.code != f"{record.level}/{record.name}":
+            raise WrongRecord(
+                "reference.wrong_code", "code", f"must be {record.level}/{record.name}"
+            )
+    if isinstance(record, Operator):
+        for centre in record.centres:
+            _check_centre(centre)
+
+
+def check_level(level: str) -> None:
+    """Raises WrongRecord unless it is all, centre.C or pos.P."""
+    place, _, name = level.partition(".")
+    known = (
+        level == ALL
+        or (place == "centre" and _CENTRE.fullmatch(name) and level == centre_scope(name))
+        or (place == "pos" and _POS.fullmatch(name) and level == pos_scope(name))
+    )
+    if not known:
+        raise WrongRecord("setting.wrong_level", "level", f"{level} is not all, centre.C or pos.P")
+
+
+def _check_centre(centre: str) -> None:
+    if not _CENTRE.fullmatch(centre):
+        raise WrongRecord(
+            "reference.wrong_centre", "centres", f"{centre} cannot be a centre's code"
+        )

@@ -1,0 +1,90 @@
+"""Tills in PostgreSQL."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from contracts.presence import Hello
+from contracts.topology import TillAddress
+from erp_node.store.pool import Database
+from erp_node.store.queries import load_sql
+
+SQL = load_sql("tills.sql")
+
+Mode = Literal["full", "local_only"]
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolledTill:
+    """A till as it was enrolled. `password_hash` is RabbitMQ's."""
+
+    pos_id: str
+    centre: str
+    mode: Mode
+    partition: int
+    password_hash: str
+    active: bool = True
+
+    @property
+    def address(self) -> TillAddress:
+        return TillAddress(self.pos_id, self.centre, full=self.mode == "full")
+
+
+@dataclass(frozen=True, slots=True)
+class HeardTill:
+    """A till as it was last heard."""
+
+    pos_id: str
+    centre: str
+    mode: Mode
+    seen_at: datetime | None
+    hello: Hello | None
+    online: bool
+
+
+async def enrol(database: Database, till: EnrolledTill) -> None:
+    await database.execute(
+        SQL["enrol"], till.pos_id, till.centre, till.mode, till.partition, till.password_hash
+    )
+
+
+async def retire(database: Database, pos_id: str) -> bool:
+    """False when there is no such active till."""
+    return await database.fetchval(SQL["retire"], pos_id) is not None
+
+
+async def find(database: Database, pos_id: str) -> EnrolledTill | None:
+    row = await database.fetchrow(SQL["find"], pos_id)
+    return EnrolledTill(**row) if row else None
+
+
+async def list_active(database: Database) -> list[EnrolledTill]:
+    return [EnrolledTill(**row) for row in await database.fetch(SQL["list_active"])]
+
+
+async def hear(database: Database, pos_id: str, hello: Hello) -> None:
+    """Notes what a till said of itself, and that it was there now."""
+    await database.execute(SQL["hear"], pos_id, hello.model_dump_json(exclude_none=True))
+
+
+async def read_applied_seq(database: Database, pos_id: str, epoch: str) -> int:
+    """How far a till's journal is applied; 0 when nothing of this epoch ever came."""
+    found: int | None = await database.fetchval(SQL["applied_seq"], pos_id, epoch)
+    return found or 0
+
+
+async def list_heard(database: Database, online_s: float) -> list[HeardTill]:
+    """Active tills; online is who was heard within `online_s` seconds."""
+    return [
+        HeardTill(
+            row["pos_id"], row["centre"], row["mode"], row["seen_at"],
+            Hello.model_validate_json(row["presence"]) if row["presence"] else None,
+            bool(row["online"]),
+        )
+        for row in await database.fetch(SQL["standings"], online_s)
+    ]  # fmt: skip
+
+
+async def read_heads(database: Database) -> dict[str, int]:
+    """The newest number of every scope."""
+    return {row["scope"]: row["head"] for row in await database.fetch(SQL["heads"])}

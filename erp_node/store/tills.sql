@@ -1,0 +1,33 @@
+-- Tills: who is enrolled, who was heard, how far each is.
+
+-- name: enrol
+INSERT INTO till (pos_id, centre, mode, partition, password_hash)
+VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (pos_id) DO UPDATE
+SET centre = excluded.centre, mode = excluded.mode, partition = excluded.partition,
+    password_hash = excluded.password_hash, active = true, enrolled_at = now();
+
+-- name: retire
+UPDATE till SET active = false WHERE pos_id = $1 AND active RETURNING pos_id;
+
+-- name: find
+SELECT pos_id, centre, mode, partition, password_hash, active FROM till WHERE pos_id = $1;
+
+-- name: list_active
+SELECT pos_id, centre, mode, partition, password_hash, active FROM till WHERE active ORDER BY pos_id;
+
+-- name: hear
+UPDATE till SET seen_at = clock_timestamp(), presence = $2::jsonb WHERE pos_id = $1;
+
+-- name: applied_seq
+SELECT applied_seq FROM journal_progress WHERE pos_id = $1 AND epoch = $2;
+
+-- name: standings
+SELECT pos_id, centre, mode, seen_at, presence::text AS presence,
+       seen_at > clock_timestamp() - make_interval(secs => $1) AS online
+FROM till
+WHERE active
+ORDER BY pos_id;
+
+-- name: heads
+SELECT scope, head FROM feed_scope;
