@@ -50,12 +50,14 @@ def _field(name: str, info: FieldInfo, limits: bool) -> tuple[str, Any] | tuple[
 
 
 def _limited(annotation: Any, metadata: Iterable[Any], limits: bool) -> Any:
+    plain = _plain(annotation, limits)
+    if not limits:
+        return plain
     bounds: dict[str, Any] = {}
     for part in metadata:
         for one in part.metadata if isinstance(part, FieldInfo) else (part,):
             bounds |= _bound(one)
-    plain = _plain(annotation, limits)
-    return Annotated[plain, msgspec.Meta(**bounds)] if bounds and limits else plain
+    return Annotated[plain, msgspec.Meta(**bounds)] if bounds else plain
 
 
 def _bound(part: Any) -> dict[str, Any]:

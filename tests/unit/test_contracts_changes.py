@@ -115,7 +115,7 @@ _STEPS = st.sampled_from(
 _PATHS = st.lists(_STEPS | texts(max_size=5), min_size=1, max_size=6).map(".".join)
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(st.lists(st.builds(Change, path=_PATHS, old=_JSON, new=_JSON), max_size=4))
 @example([Change(path=f"addresses.{HOME}", new=[])])
 @example([Change(path=f"addresses.{HOME}", new={"id": str(HOME), "consents": {"mail": 1}})])
