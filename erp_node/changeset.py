@@ -1,0 +1,157 @@
+"""What the entries of one batch see of the customers, and what they leave to be written."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+from contracts.customers import code_key
+from contracts.journal import CustomerAdded, Verdict
+from erp_node.callers import Till
+from erp_node.codes import codes_in_series, series_of
+from erp_node.entries import Change, Entry
+from erp_node.store import customers as store
+from erp_node.store.customers import Held, HistoryLine, Write
+from erp_node.store.journal import add_verdicts
+from erp_node.store.pool import Connection
+from erp_node.verdicts import (
+    Decision,
+    Place,
+    decide_added,
+    decide_edited,
+    decide_parked,
+)
+from messaging.consumer import Bad
+
+
+@dataclass
+class Changeset:
+    """Locked customers as they are after the entries decided so far, and everything to be written."""
+
+    tills: Mapping[str, Till]
+    customers: dict[UUID, Held]
+    owners: dict[str, UUID]
+    touched: dict[UUID, set[str]]
+    writes: dict[UUID, Write] = field(default_factory=dict)
+    history: list[HistoryLine] = field(default_factory=list)
+    verdicts: list[tuple[str, Verdict]] = field(default_factory=list)
+    holdings: list[tuple[str, UUID]] = field(default_factory=list)
+    bad: dict[int, Bad] = field(default_factory=dict)
+
+    def decide(self, entry: Entry) -> None:
+        """Takes the next entry. One that cannot even be decided is parked; the others do not notice."""
+        place = Place(self.tills[entry.pos_id], entry.epoch, entry.seq)
+        if entry.data is None:
+            return self._park(place, entry, entry.bad or Bad("malformed", "data: unreadable"))
+        try:
+            decision = self._decide(place, entry.data)
+        except Exception as error:
+            failed = Bad("failed", f"cannot be applied: {type(error).__name__}")
+            return self._park(place, entry, failed)
+        return self._take(place, entry.data, decision)
+
+    def _decide(self, place: Place, change: Change) -> Decision:
+        held = self.customers.get(change.customer_id)
+        if isinstance(change, CustomerAdded):
+            touched = self.touched.get(change.customer_id, ())
+            return decide_added(place, change, held, touched, self.owners)
+        return decide_edited(place, change, held, self.owners)
+
+    def _park(self, place: Place, entry: Entry, bad: Bad) -> None:
+        self.bad[entry.index] = bad
+        parked = decide_parked(place, entry.customer_id, bad.code)
+        self._answer(place, parked.verdict)
+
+    def _take(self, place: Place, change: Change, decision: Decision) -> None:
+        if decision.customer is not None:
+            self._store(place, change, decision.customer)
+        for line in decision.history:
+            self.touched.setdefault(line.customer_id, set()).add(line.path)
+        self.history += decision.history
+        if decision.held:
+            self.holdings.append((place.till.pos_id, change.customer_id))
+        self._answer(place, decision.verdict)
+
+    def _store(self, place: Place, change: Change, customer: Held) -> None:
+        before = self.customers.get(customer.id)
+        self.customers[customer.id] = customer
+        if before is not None and self.owners.get(code_key(before.customer.code)) == customer.id:
+            del self.owners[code_key(before.customer.code)]
+        self.owners[code_key(customer.customer.code)] = customer.id
+        author = change.author
+        write = Write(customer, author.operator, f"pos.{place.till.pos_id}", author.at)
+        if customer.version == 0 and customer.id in self.writes:
+            write = replace(self.writes[customer.id], held=customer)
+        self.writes[customer.id] = write
+
+    def _answer(self, place: Place, verdict: Verdict | None) -> None:
+        if verdict is not None:
+            self.verdicts.append((place.till.pos_id, verdict))
+
+
+async def load_changeset(
+    connection: Connection, entries: Sequence[Entry], tills: Mapping[str, Till]
+) -> Changeset:
+    """Locks and reads what these entries are about."""
+    changes = [(entry.data, tills[entry.pos_id]) for entry in entries if entry.data is not None]
+    if not changes:
+        return Changeset(tills, {}, {}, {})
+    ids = {change.customer_id for change, _ in changes}
+    customers = await store.lock_customers(connection, ids)
+    owners = await _load_owners(connection, list(_wanted_codes(changes)))
+    again = {one.customer_id for one, _ in changes if isinstance(one, CustomerAdded)}
+    touched: dict[UUID, set[str]] = {}
+    if again := again & customers.keys():
+        found = await store.touched_paths(connection, again)
+        touched = {id: set(paths) for id, paths in found.items()}
+    return Changeset(tills, customers, owners, touched)
+
+
+async def write_changeset(connection: Connection, changes: Changeset) -> None:
+    """Writes everything, few statements for many entries."""
+    made = [write for write in changes.writes.values() if write.held.version == 0]
+    changed = [write for write in changes.writes.values() if write.held.version > 0]
+    if changed:
+        await store.update_customers(connection, changed)
+    if made:
+        made.sort(key=lambda write: write.held.customer.code)
+        await store.insert_customers(connection, made)
+    if changes.history:
+        await store.add_history(connection, changes.history)
+    if changes.holdings:
+        await store.hold_customers(connection, changes.holdings)
+    if changes.verdicts:
+        await add_verdicts(connection, changes.verdicts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A code that an entry wants for a customer."""
+
+    code: str
+    customer_id: UUID
+    series: str
+
+
+def _wanted_codes(changes: Iterable[tuple[Change, Till]]) -> Iterator[_Wanted]:
+    for change, till in changes:
+        if isinstance(change, CustomerAdded):
+            yield _Wanted(change.record.code, change.customer_id, series_of(till))
+            continue
+        for one in change.changes:
+            if one.path == "code" and isinstance(one.new, str):
+                yield _Wanted(one.new, change.customer_id, series_of(till))
+
+
+async def _load_owners(connection: Connection, wanted: Sequence[_Wanted]) -> dict[str, UUID]:
+    """Who has the wanted codes, and those that would take their places where they clash (CUST-4)."""
+    if not wanted:
+        return {}
+    owners = await store.code_owners(connection, (one.code for one in wanted))
+    first = dict(owners)
+    others = [
+        code
+        for one in wanted
+        if first.setdefault(code_key(one.code), one.customer_id) != one.customer_id
+        for code in codes_in_series(one.code, one.customer_id, one.series)
+    ]
+    return owners | await store.code_owners(connection, others) if others else owners

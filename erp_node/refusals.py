@@ -1,0 +1,53 @@
+"""Why a change of a customer is not made: rules of business, answered with a text code. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pydantic import ValidationError
+
+from contracts.customers import Customer, missing_fields
+from erp_node.store.customers import Held
+
+RECORD_BYTES = 128 * 1024
+"""A larger record could not travel in a page of the feed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A rule says no: a text code, what fills its text, and the field it is about, if any."""
+
+    code: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    field: str | None = None
+
+
+UNKNOWN = Refusal("customer.unknown")
+
+
+def refuse_edit(held: Held | None, centre: str) -> Refusal | None:
+    """Why a centre may not edit a customer (CUST-1, PREV-2, ANON-4), or None."""
+    if held is None:
+        return UNKNOWN
+    if held.state in ("deleted", "anonymised"):
+        return Refusal(f"customer.{held.state}")
+    if not held.usable_at(centre):
+        return Refusal("customer.not_available")
+    if not held.editable_at(centre):
+        return Refusal("customer.no_edit_right", {"name": held.customer.display_name})
+    return None
+
+
+def refuse_record(customer: Customer, text: str) -> Refusal | None:
+    """Why a record cannot be stored (CUST-2), or None. `text` is the record as JSON."""
+    if missing := missing_fields(customer):
+        return Refusal("customer.field_required", field=missing[0])
+    if len(text) > RECORD_BYTES:
+        return Refusal("customer.too_large", {"limit": str(RECORD_BYTES)})
+    return None
+
+
+def refuse_invalid(error: ValidationError) -> Refusal:
+    """The first wrong field of a record."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    code = "customer.field_required" if first["type"] == "missing" else "customer.field_invalid"
+    return Refusal(code, field=".".join(str(step) for step in first["loc"]))

@@ -1,0 +1,231 @@
+"""Rows of customers and of their history, read and written many at a time."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from typing import Literal, Self
+from uuid import UUID
+
+from contracts.customers import Customer, code_key
+from contracts.matching import RULE, words_of
+from erp_node.store.pool import Database, Record
+from erp_node.store.queries import load_sql
+
+SQL = load_sql("customers.sql")
+
+State = Literal["active", "inactive", "deleted", "anonymised"]
+
+
+@dataclass(frozen=True)
+class Held:
+    """A customer as the ERP holds it; `text` is the record as JSON. Version 0: not stored yet."""
+
+    id: UUID
+    version: int
+    state: State
+    is_customer: bool
+    everywhere: bool
+    centres: tuple[str, ...]
+    editors: tuple[str, ...] | None
+    text: str
+
+    @cached_property
+    def customer(self) -> Customer:
+        """The record. Raises pydantic.ValidationError when something else was put there by SQL."""
+        return Customer.model_validate_json(self.text)
+
+    def with_customer(self, customer: Customer) -> Self:
+        """The same with another record."""
+        new = replace(self, text=customer.model_dump_json(exclude_none=True))
+        new.__dict__["customer"] = customer
+        return new
+
+    @property
+    def offered(self) -> bool:
+        """Whether tills may know it: active, and with the option Customer (SYNC-1, SYNC-4)."""
+        return self.state == "active" and self.is_customer
+
+    def usable_at(self, centre: str) -> bool:
+        """Whether it is available to a centre."""
+        return self.everywhere or centre in self.centres
+
+    def editable_at(self, centre: str) -> bool:
+        """Whether a centre has the right to edit it (CUST-1, SEARCH-11)."""
+        return self.usable_at(centre) and (self.editors is None or centre in self.editors)
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """One field changed by somebody (SYNC-3). `old` and `new` are JSON; None is absent."""
+
+    customer_id: UUID
+    at: datetime
+    by: str
+    where: str
+    path: str
+    old: str | None
+    new: str | None
+    kept: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLine:
+    """A line of the history with its number and the version it led to."""
+
+    id: int
+    version: int
+    line: HistoryLine
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A customer to be stored, and whose doing it is."""
+
+    held: Held
+    by: str
+    where: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Namesake:
+    """Another customer with the same tax number (CUST-5)."""
+
+    id: UUID
+    name: str
+    code: str
+
+
+async def lock_customers(database: Database, ids: Iterable[UUID]) -> dict[UUID, Held]:
+    """Those that exist, locked until the end of the transaction, always in the same order."""
+    rows = await database.fetch(SQL["lock_customers"], list(ids))
+    return {row["id"]: held_of(row) for row in rows}
+
+
+async def load_customer(database: Database, customer_id: UUID) -> Held | None:
+    row = await database.fetchrow(SQL["load_customer"], customer_id)
+    return held_of(row) if row else None
+
+
+async def list_customers(
+    database: Database, indexed: str | None, checked: str | None, after: UUID | None, limit: int
+) -> list[Held]:
+    """Customers of every state that satisfy both tsqueries, ordered by id from `after` on."""
+    rows = await database.fetch(SQL["list_customers"], indexed, checked, after, limit)
+    return [held_of(row) for row in rows]
+
+
+def held_of(row: Record) -> Held:
+    """A customer from a row with the columns of `lock_customers`."""
+    editors = row["editors"]
+    return Held(
+        row["id"],
+        row["version"],
+        row["state"],
+        row["is_customer"],
+        row["everywhere"],
+        tuple(row["centres"]),
+        None if editors is None else tuple(editors),
+        row["record"],
+    )
+
+
+async def code_owners(database: Database, codes: Iterable[str]) -> dict[str, UUID]:
+    """Who has these codes, by code_key; free ones are missing (CUST-3)."""
+    asked = {code_key(code): code for code in codes}
+    rows = await database.fetch(SQL["code_owners"], list(asked), list(asked.values()))
+    return {row["key"]: row["owner"] for row in rows if row["owner"] is not None}
+
+
+async def same_tax_number(database: Database, key: str, besides: UUID) -> list[Namesake]:
+    """Other customers with a tax number of this key (contracts.customers.tax_key)."""
+    rows = await database.fetch(SQL["same_tax_number"], key, besides)
+    found = [(row["id"], Customer.model_validate_json(row["record"])) for row in rows]
+    return [Namesake(id, customer.display_name, customer.code) for id, customer in found]
+
+
+async def insert_customers(database: Database, writes: Sequence[Write]) -> None:
+    """Stores new customers; the trigger writes their making into the history.
+
+    Raises asyncpg.UniqueViolationError when an id or a code is taken.
+    """
+    times = [write.at for write in writes]
+    await database.execute(SQL["insert_customers"], *_columns(writes), times, RULE)
+
+
+async def update_customers(database: Database, writes: Sequence[Write]) -> None:
+    """Stores changed customers, whose rows the caller has locked; versions go up by themselves.
+
+    Raises asyncpg.UniqueViolationError when a code is taken.
+    """
+    await database.execute(SQL["update_customers"], *_columns(writes), RULE)
+
+
+def _columns(writes: Sequence[Write]) -> tuple[list[object], ...]:
+    held = [write.held for write in writes]
+    return (
+        [one.id for one in held],
+        [one.state for one in held],
+        [one.is_customer for one in held],
+        [one.everywhere for one in held],
+        [",".join(one.centres) for one in held],
+        [None if one.editors is None else ",".join(one.editors) for one in held],
+        [one.text for one in held],
+        ["\n".join(words_of(one.customer)) for one in held],
+        [write.by for write in writes],
+        [write.where for write in writes],
+    )
+
+
+async def add_history(database: Database, lines: Sequence[HistoryLine]) -> None:
+    """Writes lines under the version their customer has now."""
+    await database.execute(
+        SQL["add_history"],
+        [line.customer_id for line in lines],
+        [line.at for line in lines],
+        [line.by for line in lines],
+        [line.where for line in lines],
+        [line.path for line in lines],
+        [line.old for line in lines],
+        [line.new for line in lines],
+        [line.kept for line in lines],
+    )
+
+
+async def touched_paths(database: Database, ids: Iterable[UUID]) -> Mapping[UUID, frozenset[str]]:
+    """The fields of these customers that were changed since they were made."""
+    rows = await database.fetch(SQL["touched_paths"], list(ids))
+    found: dict[UUID, set[str]] = {}
+    for row in rows:
+        found.setdefault(row["customer_id"], set()).add(row["path"])
+    return {id: frozenset(paths) for id, paths in found.items()}
+
+
+async def load_history(
+    database: Database, customer_id: UUID, *, before: int | None = None, limit: int = 100
+) -> list[StoredLine]:
+    """The newest lines of a customer's history, older than number `before` if given."""
+    rows = await database.fetch(SQL["load_history"], customer_id, before, limit)
+    return [StoredLine(row["id"], row["version"], _line_of(customer_id, row)) for row in rows]
+
+
+def _line_of(customer_id: UUID, row: Record) -> HistoryLine:
+    return HistoryLine(
+        customer_id,
+        row["at"],
+        row["changed_by"],
+        row["changed_where"],
+        row["path"],
+        row["old"],
+        row["new"],
+        row["kept"],
+    )
+
+
+async def hold_customers(database: Database, holdings: Iterable[tuple[str, UUID]]) -> None:
+    """From now on these tills hold these customers (SYNC-2)."""
+    pairs = list(holdings)
+    await database.execute(
+        SQL["hold_customers"], [pos_id for pos_id, _ in pairs], [id for _, id in pairs]
+    )

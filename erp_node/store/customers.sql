@@ -1,0 +1,100 @@
+-- Customers: locking, reading and writing many rows per statement. What is written is decided before, on locked rows;
+-- versions, marks and the making's history are the triggers' work.
+
+-- name: lock_customers
+SELECT id, version, state, is_customer, everywhere, centres, editors, record::text AS record
+FROM customer
+WHERE id = ANY ($1::uuid[])
+ORDER BY id
+FOR UPDATE;
+
+-- name: load_customer
+SELECT id, version, state, is_customer, everywhere, centres, editors, record::text AS record
+FROM customer
+WHERE id = $1;
+
+-- name: list_customers
+SELECT id, version, state, is_customer, everywhere, centres, editors, record::text AS record
+FROM customer
+WHERE ($1::tsquery IS NULL OR search @@ $1::tsquery)
+  AND ($2::tsquery IS NULL OR coalesce(search, '') @@ $2::tsquery)
+  AND ($3::uuid IS NULL OR id > $3)
+ORDER BY id
+LIMIT $4;
+
+-- One look into the index per code, whatever the planner thinks of the table.
+-- name: code_owners
+SELECT asked.key, (
+    SELECT c.id FROM customer c
+    WHERE c.code_key = lower(btrim(asked.code)) AND c.state IN ('active', 'inactive')
+) AS owner
+FROM unnest($1::text[], $2::text[]) AS asked (key, code);
+
+-- name: same_tax_number
+SELECT c.id, c.record::text AS record
+FROM customer c
+WHERE c.tax_key = $1 AND c.id <> $2 AND c.state IN ('active', 'inactive')
+LIMIT 5;
+
+-- name: insert_customers
+INSERT INTO customer
+    (id, state, is_customer, everywhere, centres, editors, record, words, rule,
+     changed_by, changed_where, changed_at)
+SELECT n.id, n.state, n.is_customer, n.everywhere,
+       string_to_array(n.centres, ','), string_to_array(n.editors, ','),
+       n.record::jsonb, string_to_array(n.words, E'\n'), $12::smallint,
+       n.changed_by, n.changed_where, n.changed_at
+FROM unnest($1::uuid[], $2::text[], $3::boolean[], $4::boolean[], $5::text[], $6::text[],
+            $7::text[], $8::text[], $9::text[], $10::text[], $11::timestamptz[])
+     WITH ORDINALITY AS n (id, state, is_customer, everywhere, centres, editors, record, words,
+                           changed_by, changed_where, changed_at, place)
+ORDER BY n.place;
+
+-- changed_at is the ERP's own time: it tells the trigger that the application wrote.
+-- name: update_customers
+UPDATE customer c
+SET state = n.state,
+    is_customer = n.is_customer,
+    everywhere = n.everywhere,
+    centres = string_to_array(n.centres, ','),
+    editors = string_to_array(n.editors, ','),
+    record = n.record::jsonb,
+    words = string_to_array(n.words, E'\n'),
+    rule = $11::smallint,
+    changed_by = n.changed_by,
+    changed_where = n.changed_where,
+    changed_at = clock_timestamp()
+FROM unnest($1::uuid[], $2::text[], $3::boolean[], $4::boolean[], $5::text[], $6::text[],
+            $7::text[], $8::text[], $9::text[], $10::text[])
+     AS n (id, state, is_customer, everywhere, centres, editors, record, words,
+           changed_by, changed_where)
+WHERE c.id = n.id;
+
+-- name: add_history
+INSERT INTO customer_history
+    (customer_id, version, at, changed_by, changed_where, path, old, new, kept)
+SELECT n.customer_id, c.version, n.at, n.changed_by, n.changed_where, n.path,
+       n.old::jsonb, n.new::jsonb, n.kept
+FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[],
+            $7::text[], $8::boolean[])
+     WITH ORDINALITY AS n (customer_id, at, changed_by, changed_where, path, old, new, kept, place)
+JOIN customer c ON c.id = n.customer_id
+ORDER BY n.place;
+
+-- name: touched_paths
+SELECT customer_id, path
+FROM customer_history
+WHERE customer_id = ANY ($1::uuid[]) AND path <> '';
+
+-- name: load_history
+SELECT id, version, at, changed_by, changed_where, path, old::text AS old, new::text AS new, kept
+FROM customer_history
+WHERE customer_id = $1 AND ($2::bigint IS NULL OR id < $2)
+ORDER BY id DESC
+LIMIT $3;
+
+-- name: hold_customers
+INSERT INTO till_holding (pos_id, customer_id)
+SELECT pos_id, customer_id
+FROM unnest($1::text[], $2::uuid[]) AS n (pos_id, customer_id)
+ON CONFLICT DO NOTHING;

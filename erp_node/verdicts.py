@@ -1,0 +1,261 @@
+"""What becomes of a till's change in the ERP: pure decisions (SYNC-3, CUST-1, CUST-4, CUST-9, CUST-11, CUST-13)."""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from pydantic import ValidationError
+
+from contracts.changes import Change, Merge, WrongPath, diff, merge
+from contracts.customers import ERP_ONLY, Customer
+from contracts.journal import Author, CustomerAdded, CustomerEdited, LostValue, Outcome, Verdict
+from erp_node.callers import Till
+from erp_node.codes import Owners, free_code, series_of
+from erp_node.refusals import UNKNOWN, Refusal, refuse_edit, refuse_invalid, refuse_record
+from erp_node.store.customers import Held, HistoryLine
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One entry's place in its till's journal."""
+
+    till: Till
+    epoch: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one entry leads to. `customer` is what is to be stored, None when nothing changes.
+
+    `held`: from now on this till holds the customer (SYNC-2).
+    """
+
+    customer: Held | None = None
+    history: tuple[HistoryLine, ...] = ()
+    verdict: Verdict | None = None
+    held: bool = False
+
+
+def decide_added(
+    place: Place,
+    added: CustomerAdded,
+    held: Held | None,
+    touched: Collection[str],
+    owners: Owners,
+) -> Decision:
+    """A customer made at a till: it is available to and editable by the till's centre.
+
+    A till that was restored sends it again: `held` is what the ERP has under its id by now, and
+    `touched` the fields changed since; they and equal ones say nothing, others are a conflict.
+    """
+    if held is not None:
+        return _decide_again(place, added, held, touched)
+    sent = added.record
+    customer = sent.model_copy(update=_erp_values(place.till, sent))
+    customer, asked = _with_free_code(customer, added.customer_id, place.till, owners)
+    made = _made_at(place.till, added.customer_id, customer)
+    if refusal := refuse_record(customer, made.text):
+        return _refused(place, added.customer_id, refusal)
+    lost = _lost_description(sent)
+    return Decision(
+        made,
+        tuple(_making(place, added, customer, asked, lost)),
+        _verdict(place, added.customer_id, customer, asked, lost),
+        held=place.till.local_only,
+    )
+
+
+def decide_edited(
+    place: Place, edited: CustomerEdited, held: Held | None, owners: Owners
+) -> Decision:
+    """Fields changed at a till, merged with what the ERP has by now (CUST-13)."""
+    refusal = refuse_edit(held, place.till.centre)
+    if refusal or held is None:
+        return _refused(place, edited.customer_id, refusal or UNKNOWN)
+    merged = _merged(held.customer, edited.changes)
+    if isinstance(merged, Refusal):
+        return _refused(place, held.id, merged)
+    customer, asked = merged.customer, None
+    if any(change.path == "code" for change in merged.applied):
+        customer, asked = _with_free_code(customer, held.id, place.till, owners)
+    after = held.with_customer(customer) if merged.applied else None
+    if after and (refusal := refuse_record(customer, after.text)):
+        return _refused(place, held.id, refusal)
+    lost = (*_erp_only_lost(held.customer, edited.changes), *_conflicts(merged))
+    return Decision(
+        after,
+        tuple(_editing(place, edited, merged.applied, customer, asked, lost)),
+        _verdict(place, held.id, customer, asked, lost),
+    )
+
+
+def decide_parked(place: Place, customer_id: UUID | None, reason: str) -> Decision:
+    """An entry that cannot be applied at all: its number is used up, so that what follows flows."""
+    return Decision(verdict=Verdict(
+        epoch=place.epoch, seq=place.seq, customer_id=customer_id,
+        outcome="parked", code="journal.parked", params={"reason": reason},
+    ))  # fmt: skip
+
+
+def _with_free_code(
+    customer: Customer, customer_id: UUID, till: Till, owners: Owners
+) -> tuple[Customer, str | None]:
+    """The customer under a code of its own, and the code it asked for when that was taken."""
+    code = free_code(customer.code, customer_id, series_of(till), owners)
+    if code == customer.code:
+        return customer, None
+    return customer.model_copy(update={"code": code}), customer.code
+
+
+def _erp_values(till: Till, sent: Customer) -> dict[str, Any]:
+    """CUST-9, CUST-11: what the ERP alone writes."""
+    own = till.settings
+    lowest = own.lowest_price_retail if sent.kind == "retail" else own.lowest_price_business
+    return {"description": None, "lowest_price": lowest}
+
+
+def _made_at(till: Till, customer_id: UUID, customer: Customer) -> Held:
+    only_here = (till.centre,)
+    made = Held(
+        id=customer_id, version=0, state="active", is_customer=True,
+        everywhere=False, centres=only_here, editors=only_here, text="",
+    )  # fmt: skip
+    return made.with_customer(customer)
+
+
+def _decide_again(
+    place: Place, added: CustomerAdded, held: Held, touched: Collection[str]
+) -> Decision:
+    """The same customer again, or another one under its id: what the ERP has stands."""
+    if held.state in ("deleted", "anonymised"):
+        return _refused(place, held.id, Refusal(f"customer.{held.state}"))
+    differing = (c for c in diff(held.customer, added.record) if not _explained(c.path, touched))
+    lost = tuple(LostValue(path=c.path, stands=c.old, lost=c.new) for c in differing)
+    return Decision(
+        history=tuple(_Notes(place, held.id, added.author).lost(one) for one in lost),
+        verdict=_verdict(place, held.id, held.customer, None, lost),
+    )
+
+
+def _explained(path: str, touched: Collection[str]) -> bool:
+    """Whether a field differs because it, something in it or around it was changed since."""
+    return _erp_only(path) or any(
+        path == one or path.startswith(f"{one}.") or one.startswith(f"{path}.") for one in touched
+    )
+
+
+def _merged(current: Customer, changes: Iterable[Change]) -> Merge | Refusal:
+    """The record with a till's changes, or why it cannot take them."""
+    try:
+        return merge(current, [change for change in changes if not _erp_only(change.path)])
+    except WrongPath as error:
+        return Refusal("customer.field_invalid", field=str(error).partition(":")[0])
+    except ValidationError as error:
+        return refuse_invalid(error)
+
+
+def _erp_only(path: str) -> bool:
+    return path.partition(".")[0] in ERP_ONLY
+
+
+def _lost_description(sent: Customer) -> tuple[LostValue, ...]:
+    """CUST-11: a till's description does not go in. Its lowest price was a default, never typed."""
+    if sent.description is None:
+        return ()
+    return (LostValue(path="description", stands=None, lost=sent.description),)
+
+
+def _erp_only_lost(current: Customer, changes: Iterable[Change]) -> Iterator[LostValue]:
+    for change in changes:
+        stands = getattr(current, change.path, None)
+        if _erp_only(change.path) and change.new != stands:
+            yield LostValue(path=change.path, stands=stands, lost=change.new)
+
+
+def _conflicts(merged: Merge) -> Iterator[LostValue]:
+    return (LostValue(path=c.path, stands=c.stands, lost=c.lost) for c in merged.conflicts)
+
+
+def _making(
+    place: Place,
+    added: CustomerAdded,
+    made: Customer,
+    asked: str | None,
+    lost: tuple[LostValue, ...],
+) -> Iterator[HistoryLine]:
+    """What the making alone does not tell (the store itself notes the making)."""
+    note = _Notes(place, added.customer_id, added.author)
+    if asked is not None:
+        yield note.line("code", asked, made.code)
+    yield from (note.lost(one) for one in lost)
+
+
+def _editing(
+    place: Place,
+    edited: CustomerEdited,
+    applied: tuple[Change, ...],
+    after: Customer,
+    asked: str | None,
+    lost: tuple[LostValue, ...],
+) -> Iterator[HistoryLine]:
+    note = _Notes(place, edited.customer_id, edited.author)
+    for change in applied:
+        renamed = asked is not None and change.path == "code"
+        yield note.line(change.path, change.old, after.code if renamed else change.new)
+    if asked is not None:
+        yield replace(note.line("code", after.code, asked), kept=False)
+    yield from (note.lost(one) for one in lost)
+
+
+class _Notes:
+    """Writes history lines of one author (SYNC-3)."""
+
+    def __init__(self, place: Place, customer_id: UUID, author: Author) -> None:
+        self._customer_id = customer_id
+        self._at = author.at
+        self._by = author.operator
+        self._where = f"pos.{place.till.pos_id}"
+
+    def line(self, path: str, old: object, new: object) -> HistoryLine:
+        return HistoryLine(
+            self._customer_id, self._at, self._by, self._where, path, as_json(old), as_json(new)
+        )
+
+    def lost(self, one: LostValue) -> HistoryLine:
+        return replace(self.line(one.path, one.stands, one.lost), kept=False)
+
+
+def as_json(value: object) -> str | None:
+    """A value of a field as the history keeps it; None is absent."""
+    return None if value is None else msgspec.json.encode(value).decode()
+
+
+def _refused(place: Place, customer_id: UUID, refusal: Refusal) -> Decision:
+    params = {**refusal.params, "field": refusal.field} if refusal.field else dict(refusal.params)
+    return Decision(verdict=Verdict(
+        epoch=place.epoch, seq=place.seq, customer_id=customer_id,
+        outcome="refused", code=refusal.code, params=params,
+    ))  # fmt: skip
+
+
+def _verdict(
+    place: Place, customer_id: UUID, after: Customer, asked: str | None, lost: tuple[LostValue, ...]
+) -> Verdict | None:
+    """What the till is told of an entry that was applied, if anything."""
+    params = {"name": after.display_name}
+    outcome: Outcome = "conflict"
+    code = "customer.conflict"
+    if asked is not None:
+        outcome, code = "renamed", "customer.renamed"
+        params |= {"asked": asked, "code": after.code}
+    elif lost and all(one.path == "description" for one in lost):
+        code = "customer.description_read_only"
+    elif not lost:
+        return None
+    return Verdict(
+        epoch=place.epoch, seq=place.seq, customer_id=customer_id,
+        outcome=outcome, code=code, params=params, lost=list(lost),
+    )  # fmt: skip
