@@ -1,0 +1,143 @@
+"""Centres, operators, lists: what the ERP defines for its tills."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Path
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.customers import Code
+from contracts.reference import (
+    AttributeDefinition,
+    CardType,
+    Centre,
+    Choice,
+    ConsentDefinition,
+    DocumentControl,
+    Operator,
+    PaymentForm,
+    ReferenceRecord,
+    Right,
+    Setting,
+)
+from erp_node import reference
+from erp_node.api.services import ErpServices
+from web.docs import problems
+from web.passwords import LONGEST
+from web.problems import FieldProblem, Problem
+from web.sessions import SignedIn
+
+Name = Annotated[str, Field(min_length=1, max_length=120)]
+
+
+class OperatorShown(BaseModel):
+    """A person at the tills of `centres`; the password's hash is not shown."""
+
+    kind: Literal["operator"] = "operator"
+    code: Code
+    name: Name
+    centres: list[Code] = []
+    rights: list[Right] = []
+    active: bool = True
+
+
+class OperatorWanted(BaseModel):
+    """An operator to be stored. Without `password` the present one stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name
+    centres: list[Code] = []
+    rights: list[Right] = []
+    active: bool = True
+    password: Annotated[
+        str | None,
+        Field(min_length=1, max_length=LONGEST, json_schema_extra={"format": "password"}),
+    ] = None
+
+
+Record = Annotated[
+    Centre
+    | Setting
+    | Choice
+    | AttributeDefinition
+    | ConsentDefinition
+    | CardType
+    | PaymentForm
+    | DocumentControl,
+    Field(discriminator="kind"),
+]
+RecordShown = Annotated[Record | OperatorShown, Field(discriminator="kind")]
+RecordCode = Annotated[str, Path(max_length=120, description="may contain /")]
+
+
+class Records(BaseModel):
+    rows: list[RecordShown]
+
+
+def reference_router(services: ErpServices) -> APIRouter:
+    """All below /reference. Settings have routes of their own (see settings.py)."""
+    router = APIRouter(prefix="/reference", tags=["reference data"])
+    pool, gate = services.pool, services.gate
+    reader = Annotated[SignedIn, Depends(gate.needs("erp.read"))]
+    writer = Annotated[SignedIn, Depends(gate.needs("erp.settings"))]
+
+    @router.get("/{kind}", responses=problems(401, 403))
+    async def list_records(kind: str, who: reader) -> Records:
+        """All rows of a kind, by code."""
+        return Records(rows=[_shown(one) for one in await reference.list_of(pool, kind)])
+
+    @router.get("/{kind}/{code:path}", responses=problems(401, 403, 404))
+    async def get_record(kind: str, code: RecordCode, who: reader) -> RecordShown:
+        """One row."""
+        return _shown(await _find(services, kind, code))
+
+    @router.put("/operator/{code}", responses=problems(401, 403))
+    async def put_operator(code: Code, wanted: OperatorWanted, who: writer) -> OperatorShown:
+        """Stores an operator (RIGHTS); the tills of the centres named learn of it, others forget it."""
+        found = await reference.find(pool, f"operator/{code}")
+        kept = found.password_hash if isinstance(found, Operator) else None
+        if wanted.password is None and kept is None:
+            raise _wrong("password", "request.field_missing")
+        values = wanted.model_dump(exclude={"password"})
+        operator = Operator(code=code, password_hash=kept or "", **values)
+        if wanted.password is None:
+            await reference.put_all(pool, [operator])
+        else:
+            await reference.put_operator(pool, services.passwords, operator, wanted.password)
+        return _operator_shown(operator)
+
+    @router.put("/{kind}/{code:path}", responses=problems(401, 403))
+    async def put_record(kind: str, code: RecordCode, record: Record, who: writer) -> RecordShown:
+        """Stores a row; every till it concerns has it in a moment."""
+        for name, value in (("kind", kind), ("code", code)):
+            if getattr(record, name) != value:
+                raise _wrong(name, "request.wrong_value")
+        await reference.put_all(pool, [record])
+        return record
+
+    @router.delete("/{kind}/{code:path}", status_code=204, responses=problems(401, 403, 404))
+    async def delete_record(kind: str, code: RecordCode, who: writer) -> None:
+        """Takes a row away from every till."""
+        if not await reference.delete(pool, f"{kind}/{code}"):
+            raise Problem(404, "reference.unknown")
+
+    return router
+
+
+async def _find(services: ErpServices, kind: str, code: str) -> ReferenceRecord:
+    found = await reference.find(services.pool, f"{kind}/{code}")
+    if found is None:
+        raise Problem(404, "reference.unknown")
+    return found
+
+
+def _wrong(field: str, code: str) -> Problem:
+    return Problem(422, "request.invalid", fields=[FieldProblem(field, code)])
+
+
+def _shown(record: ReferenceRecord) -> RecordShown:
+    return _operator_shown(record) if isinstance(record, Operator) else record
+
+
+def _operator_shown(operator: Operator) -> OperatorShown:
+    return OperatorShown(**operator.model_dump(exclude={"password_hash"}))

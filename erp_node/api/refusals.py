@@ -1,0 +1,85 @@
+"""What the ERP's refusals are in HTTP."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+import asyncpg
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+
+from erp_node.customers import CustomerRefused
+from erp_node.reference import WrongRecord
+from erp_node.tills import WrongTill
+from messaging.admin import AdminError
+from messaging.channel import MessagingError
+from web.access import place_of
+from web.language import language_of
+from web.problems import FieldProblem, Problem, problem_response
+
+log = structlog.get_logger("erp.api")
+
+OTHERWISE = 409
+
+STATUS = {
+    "customer.unknown": 404,
+    "customer.deleted": 410,
+    "customer.anonymised": 410,
+    "customer.changed_meanwhile": 412,
+    "customer.too_large": 413,
+    "customer.field_required": 422,
+    "customer.field_invalid": 422,
+    "till.unknown": 404,
+    "reference.unknown_kind": 404,
+}
+"""Of every code; what clashes with something that is there is 409."""
+
+
+async def answer_customer_refused(request: Request, error: Exception) -> Response:
+    """The handler of CustomerRefused."""
+    assert isinstance(error, CustomerRefused)
+    fields = [FieldProblem(error.field, error.code, error.params)] if error.field else []
+    params = {"field": error.field, **error.params} if error.field else error.params
+    problem = Problem(STATUS.get(error.code, OTHERWISE), error.code, params, fields)
+    return problem_response(problem, language_of(request))
+
+
+async def answer_wrong(request: Request, error: Exception) -> Response:
+    """The handler of WrongRecord and WrongTill."""
+    assert isinstance(error, WrongRecord | WrongTill)
+    params = {"field": error.field}
+    status = STATUS.get(error.code, 422)
+    problem = Problem(status, error.code, params, [FieldProblem(error.field, error.code, params)])
+    return problem_response(problem, language_of(request))
+
+
+async def answer_no_database(request: Request, error: Exception) -> Response:
+    """The handler of a database that is away or too slow: nothing was changed, or nobody knows."""
+    return _unavailable(request, "store.failed", error)
+
+
+async def answer_no_broker(request: Request, error: Exception) -> Response:
+    """The handler of a broker, or its administration, that does not do what was asked."""
+    return _unavailable(request, "broker.unavailable", error)
+
+
+def _unavailable(request: Request, code: str, error: Exception) -> Response:
+    log.warning("not available", action="api.unavailable", code=code, error=place_of(error))
+    return problem_response(Problem(503, code, headers={"Retry-After": "2"}), language_of(request))
+
+
+Handler = Callable[[Request, Exception], Awaitable[Response]]
+
+HANDLERS: Mapping[type[Exception], Handler] = {
+    CustomerRefused: answer_customer_refused,
+    WrongRecord: answer_wrong,
+    WrongTill: answer_wrong,
+    asyncpg.PostgresConnectionError: answer_no_database,
+    asyncpg.CannotConnectNowError: answer_no_database,
+    asyncpg.QueryCanceledError: answer_no_database,
+    asyncpg.InterfaceError: answer_no_database,
+    OSError: answer_no_database,
+    TimeoutError: answer_no_database,
+    MessagingError: answer_no_broker,
+    AdminError: answer_no_broker,
+}
+"""What exceptions of the use cases are in HTTP."""
