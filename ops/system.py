@@ -60,6 +60,7 @@ class System:
     dsn: str
     erp_env: dict[str, str]
     erp: NodeProcess
+    suffix: str = ""
     tills: list[TillNode] = field(default_factory=list)
 
     @property
@@ -74,7 +75,11 @@ class System:
         return out
 
     async def add_till(self, pos_id: str, centre: str, mode: str = "full") -> TillNode:
-        """Enrols a till and makes its process, not started yet."""
+        """Enrols a till and makes its process, not started yet.
+
+        On a broker that others use too the name gets a suffix: users there are nobody's alone.
+        """
+        pos_id += self.suffix
         file = self.folder / f"{pos_id}.toml"
         await self.command(
             "enrol-till", pos_id, "--centre", centre, "--mode", mode, "--output", str(file)
@@ -110,7 +115,8 @@ async def make_system(services: Services, folder: Path) -> System:
         "COMPTOIR_ERP_LOG_FORMAT": "console",
     }
     process = NodeProcess("erp", ["erp", "run"], env, folder / "erp.log")
-    system = System(services, folder, name, dsn, env, process)
+    suffix = "" if services.broker else f"-{secrets.token_hex(3)}"
+    system = System(services, folder, name, dsn, env, process, suffix)
     await system.command("setup")
     return system
 

@@ -140,7 +140,7 @@ async def cancelled(cast: Cast) -> str:
 
 
 async def past_deadline(cast: Cast) -> str:
-    await cast.admin.send("PUT", "/settings/pos.kiosk", json={"search_deadline_s": 1.5})
+    await cast.admin.send("PUT", await own_settings(cast.kiosk), json={"search_deadline_s": 1.5})
     await until(
         lambda: cast.kiosk.get("/settings"), lambda s: s["search_deadline_s"] == 1.5, "the deadline"
     )
@@ -149,7 +149,7 @@ async def past_deadline(cast: Cast) -> str:
         ended = await search(cast.kiosk, "findable")
     finally:
         cast.system.erp.resume()
-    await cast.admin.send("PUT", "/settings/pos.kiosk", json={"search_deadline_s": 10.0})
+    await cast.admin.send("PUT", await own_settings(cast.kiosk), json={"search_deadline_s": 10.0})
     await cast.online()
     expect(ended["state"] in ("expired", "unavailable"), str(ended)[:300])
     return _ended(ended, "search.unavailable")
@@ -180,6 +180,11 @@ async def lost_while_choosing(cast: Cast) -> str:
 async def banner(client: Client, phrase: str) -> Json:
     seen: Json = (await client.get("/customers", phrase=phrase, limit=10))["banner"]
     return seen
+
+
+async def own_settings(client: Client) -> str:
+    """Where the ERP keeps the switches of this till alone."""
+    return f"/settings/pos.{(await client.get('/status'))['pos_id']}"
 
 
 async def start(client: Client, phrase: str, **criteria: Any) -> str:
