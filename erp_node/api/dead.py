@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from erp_node.api.services import Broker, ErpServices
 from messaging import dead
-from messaging.channel import Channel, Returned
+from messaging.channel import Channel, NotAllowed, Returned
 from messaging.dead import DeadLetter
 from web.docs import problems
 from web.problems import Problem
@@ -86,6 +86,8 @@ async def _reinject(broker: Broker, dead_id: str) -> None:
         raise Problem(409, "dead.incomplete") from None
     except Returned:
         raise Problem(409, "dead.no_queue") from None
+    except NotAllowed:
+        raise Problem(409, "dead.not_allowed") from None
     if not done:
         raise Problem(404, "dead.unknown")
 

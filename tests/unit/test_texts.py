@@ -88,12 +88,22 @@ def _trees() -> Iterator[tuple[Path, ast.Module]]:
 def _strings() -> Iterator[tuple[Path, str, bool]]:
     """Every string of the nodes' source; the last says whether more follows it (an f-string's start)."""
     for path, tree in _trees():
+        logged = {id(value) for value in _log_actions(tree)}
         for node in ast.walk(tree):
             match node:
+                case ast.Constant() if id(node) in logged:
+                    continue
                 case ast.JoinedStr(values=[ast.Constant(value=str(start)), *_]):
                     yield path, start, True
                 case ast.Constant(value=str(whole)):
                     yield path, whole, False
+
+
+def _log_actions(tree: ast.Module) -> Iterator[ast.expr]:
+    """`action=` of a log line: for machines, without a text."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.keyword) and node.arg == "action":
+            yield node.value
 
 
 def _used() -> dict[str, Path]:

@@ -1,0 +1,131 @@
+"""Settings, reference data and operators over the ERP's API, on PostgreSQL."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from contracts.reference import Operator
+from erp_node import reference
+from tests.databases import Database, Migrate
+from tests.integration.erp_api import CHEAP, Api, erp_api, migrate_erp
+
+
+@pytest.fixture
+def migrate() -> Migrate:
+    return migrate_erp
+
+
+@pytest.fixture
+async def api(database: Database) -> AsyncIterator[Api]:
+    async with erp_api(database.dsn) as opened:
+        yield opened
+
+
+async def test_search_1_a_switch_is_set_at_a_level_and_holds_at_its_tills(api: Api) -> None:
+    await api.pool.execute(
+        "INSERT INTO till (pos_id, centre, partition, password_hash) VALUES ('lyon-1', 'lyon', 0, '')"
+    )
+    assert (await api.get("/tills/lyon-1/settings"))["search_online"] is True
+    await api.send("PUT", "/settings/centre.lyon", {"search_online": False})
+    shown = await api.send("PUT", "/settings/all", {"language": "fr", "search_deadline_s": 5})
+    assert shown == {"level": "all", "values": {"language": "fr", "search_deadline_s": 5}}
+    there = await api.get("/tills/lyon-1/settings")
+    assert (there["search_online"], there["language"], there["search_deadline_s"]) == (
+        False,
+        "fr",
+        5,
+    )
+    cleared = await api.send("PUT", "/settings/centre.lyon", {"search_online": None})
+    assert cleared["values"] == {}
+    assert (await api.get("/tills/lyon-1/settings"))["search_online"] is True
+    assert (await api.get("/tills/nowhere/settings", status=404))["code"] == "till.unknown"
+
+
+@pytest.mark.parametrize(
+    ("level", "values", "code", "field"),
+    [
+        ("all", {"search_onlin": True}, "setting.unknown", "search_onlin"),
+        ("all", {"search_onlin": None}, "setting.unknown", "search_onlin"),
+        ("all", {"search_deadline_s": -1}, "setting.wrong", "search_deadline_s"),
+        ("all", {"language": "pl"}, "setting.wrong", "language"),
+        ("centre", {"language": "fr"}, "setting.wrong_level", "level"),
+        ("pos.LYON", {"language": "fr"}, "setting.wrong_level", "level"),
+    ],
+)
+async def test_a_wrong_setting_is_named_and_nothing_is_set(
+    api: Api, level: str, values: dict[str, object], code: str, field: str
+) -> None:
+    body = {"consent_unknown": True, **values}
+    problem = await api.send("PUT", f"/settings/{level}", body, status=422)
+    assert (problem["code"], problem["fields"][0]["name"]) == (code, field)
+    assert problem["text"] != code
+    assert await reference.list_of(api.pool, "setting") == []
+
+
+async def test_a_list_entry_is_put_read_and_taken_away(api: Api) -> None:
+    record = {
+        "kind": "choice",
+        "code": "title/mr",
+        "list": "title",
+        "labels": {"en": "Mr", "fr": "M."},
+        "position": 1,
+    }
+    assert await api.send("PUT", "/reference/choice/title/mr", record) == record
+    assert await api.get("/reference/choice/title/mr") == record
+    assert await api.get("/reference/choice") == {"rows": [record]}
+    await api.send("DELETE", "/reference/choice/title/mr", status=204)
+    problem = await api.send("DELETE", "/reference/choice/title/mr", status=404)
+    assert problem["code"] == "reference.unknown"
+    assert await api.get("/reference/choice") == {"rows": []}
+
+
+async def test_a_record_must_be_what_its_address_says(api: Api) -> None:
+    record = {"kind": "centre", "code": "lyon"}
+    problem = await api.send("PUT", "/reference/centre/paris", record, status=422)
+    assert problem["fields"][0]["name"] == "code"
+    problem = await api.send("PUT", "/reference/centre/lyon", {"kind": "shop"}, status=422)
+    assert problem["fields"][0]["code"] == "request.no_choice"
+    unknown = await api.get("/reference/shop", status=404)
+    assert unknown["code"] == "reference.unknown_kind"
+
+
+async def test_rights_an_operator_gets_a_password_that_is_never_shown(api: Api) -> None:
+    wanted = {
+        "name": "Marie",
+        "centres": ["lyon"],
+        "rights": ["customer.edit"],
+        "password": "secret",
+    }
+    put = await api.send("PUT", "/reference/operator/marie", wanted)
+    assert put == {
+        "kind": "operator",
+        "code": "marie",
+        "name": "Marie",
+        "centres": ["lyon"],
+        "rights": ["customer.edit"],
+        "active": True,
+    }
+    assert await api.get("/reference/operator") == {"rows": [put]}
+    stored = await reference.find(api.pool, "operator/marie")
+    assert isinstance(stored, Operator)
+    assert (await CHEAP.check(stored.password_hash, "secret")).right
+
+
+async def test_rights_an_operator_keeps_the_password_when_other_things_change(api: Api) -> None:
+    path = "/reference/operator/marie"
+    problem = await api.send("PUT", path, {"name": "Marie"}, status=422)
+    assert [(one["name"], one["code"]) for one in problem["fields"]] == [
+        ("password", "request.field_missing")
+    ]
+    await api.send("PUT", path, {"name": "Marie", "password": "secret"})
+    await api.send("PUT", path, {"name": "Marie D.", "active": False})
+    stored = await reference.find(api.pool, "operator/marie")
+    assert isinstance(stored, Operator)
+    assert (stored.name, stored.active) == ("Marie D.", False)
+    assert (await CHEAP.check(stored.password_hash, "secret")).right
+
+
+async def test_an_unknown_right_of_an_operator_is_refused(api: Api) -> None:
+    wanted = {"name": "Marie", "password": "secret", "rights": ["everything"]}
+    problem = await api.send("PUT", "/reference/operator/marie", wanted, status=422)
+    assert problem["fields"][0]["name"] == "rights.0"
