@@ -35,6 +35,10 @@ class NodeProcess:
             raise NotReady(f"{self.name} was not started")
         return self._process.pid
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
     async def start(self, timeout: float = 60.0) -> str:
         """Starts it and returns the URL it serves on. Raises NotReady with the end of its log."""
         root = Path(__file__).parent.parent

@@ -1,0 +1,91 @@
+"""The way up: till changes applied in the ERP, beside plain transactions."""
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+import asyncpg
+
+from bench.floors_store import raw_pg_transactions
+from bench.stand import Stand, Voice, speak_as
+from contracts import envelope
+from contracts.changes import Change
+from contracts.envelope import Headers
+from contracts.journal import Author, CustomerEdited
+from contracts.topology import JOURNAL
+from messaging.channel import Message
+from ops.clients import until
+
+
+async def journal_vs_raw_pg(stand: Stand) -> tuple[float, float, str]:
+    """Entries of one till applied per second, all committed; they wait in the queue when the clock starts."""
+    count = 8_000 if stand.quick else 20_000
+    till = stand.system.tills[1]
+    customers = await _customers(stand.system.dsn, till.centre, count)
+    floor = await raw_pg_transactions(stand.system.dsn, 2.0)
+    stand.system.erp.pause()
+    try:
+        async with speak_as(stand, till) as voice:
+            await voice.publisher.publish_all(_entries(stand, voice, customers))
+    finally:
+        stand.system.erp.resume()
+    began = time.perf_counter()
+    await _applied(stand.system.dsn, till.pos_id, len(customers))
+    product = len(customers) / (time.perf_counter() - began)
+    again = await raw_pg_transactions(stand.system.dsn, 2.0)
+    return product, (floor + again) / 2, f"{len(customers):,} edits of different customers"
+
+
+def _entries(stand: Stand, voice: Voice, customers: Sequence[tuple[UUID, int]]) -> list[Message]:
+    """Edits as the till's journal writes them."""
+    user, now = f"pos.{voice.pos_id}", datetime.now(UTC)
+    epoch = f"bench{stand.rng.getrandbits(32):08x}"
+    messages = []
+    for seq, (customer_id, version) in enumerate(customers, 1):
+        headers = Headers(
+            id=UUID(int=stand.rng.getrandbits(128), version=4), type="customer.edited",
+            occurred_at=now, origin=user, epoch=epoch, seq=seq, key=str(customer_id),
+        )  # fmt: skip
+        edit = CustomerEdited(
+            customer_id=customer_id,
+            base_version=version,
+            changes=[Change(path="academic_title", new=f"Dr {seq}")],
+            author=Author(operator="anna", at=now),
+        )
+        body = envelope.encode(headers, edit)
+        messages.append(Message(body, JOURNAL, voice.pos_id, user_id=user))
+    return messages
+
+
+async def _customers(dsn: str, centre: str, count: int) -> list[tuple[UUID, int]]:
+    """Customers a till of this centre may edit, and their versions."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        rows = await connection.fetch(
+            """
+            SELECT id, version FROM customer
+            WHERE state = 'active' AND is_customer AND (everywhere OR $1 = ANY (centres))
+              AND (editors IS NULL OR $1 = ANY (editors)) AND record -> 'academic_title' IS NULL
+            LIMIT $2
+            """,
+            centre, count,
+        )  # fmt: skip
+    finally:
+        await connection.close()
+    return [(row["id"], row["version"]) for row in rows]
+
+
+async def _applied(dsn: str, pos_id: str, seq: int) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+
+        async def applied() -> int:
+            found: int | None = await connection.fetchval(
+                "SELECT max(applied_seq) FROM journal_progress WHERE pos_id = $1", pos_id
+            )
+            return found or 0
+
+        await until(applied, lambda number: number >= seq, "entries applied", 600)
+    finally:
+        await connection.close()
