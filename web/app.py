@@ -50,6 +50,7 @@ def create_app(
         description=description,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         lifespan=lifespan,
         middleware=[
             Middleware(SafeHeaders, pages=PAGES),
@@ -65,9 +66,9 @@ def create_app(
         # The framework's own traces and logs quote what was wrong with a request: people's data.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    app.include_router(health_router(checks))
     for router in routers:
-        app.include_router(router, prefix=PREFIX, responses=problems(400, 413, 422, 500))
+        app.include_router(router, prefix=PREFIX, responses=problems(400, 413, 415, 422, 500))
+    app.include_router(health_router(checks))
     add_docs(app)
     return app
 

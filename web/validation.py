@@ -64,10 +64,12 @@ async def answer_invalid(request: Request, error: Exception) -> Response:
 
 
 def invalid(errors: Iterable[Mapping[str, Any]]) -> Problem:
-    """422 request.invalid with every field at fault, or 400 when the body is no JSON at all."""
+    """422 request.invalid with every field at fault, 400 when the body is no JSON, 415 when it does not say so."""
     found = list(errors)
     if any(one["type"] == "json_invalid" for one in found):
         return Problem(400, "request.not_json")
+    if any(one["loc"] == ("body",) and isinstance(one.get("input"), bytes) for one in found):
+        return Problem(415, "request.no_json_type")
     fields = [_field(one) for one in found[:_SHOWN_AT_MOST]]
     return Problem(422, "request.invalid", fields=fields)
 

@@ -48,7 +48,7 @@ class DeadPage(BaseModel):
 
 def dead_router(services: ErpServices) -> APIRouter:
     """All below /dead."""
-    router = APIRouter(prefix="/dead", tags=["dead letters"])
+    router = APIRouter(prefix="/dead", tags=["dead"])
     gate, broker = services.gate, services.broker
     person = Annotated[SignedIn, Depends(gate.needs("erp.dead"))]
 

@@ -76,7 +76,7 @@ class Records(BaseModel):
 
 def reference_router(services: ErpServices) -> APIRouter:
     """All below /reference. Settings have routes of their own (see settings.py)."""
-    router = APIRouter(prefix="/reference", tags=["reference data"])
+    router = APIRouter(prefix="/reference", tags=["reference"])
     pool, gate = services.pool, services.gate
     reader = Annotated[SignedIn, Depends(gate.needs("erp.read"))]
     writer = Annotated[SignedIn, Depends(gate.needs("erp.settings"))]

@@ -134,6 +134,13 @@ async def test_bodies_that_are_no_json_text_are_refused(
     _problem(await client.post("/customers", content=body, headers=JSON), 400, code)
 
 
+async def test_a_body_that_does_not_say_it_is_json_is_refused(client: httpx.AsyncClient) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    for headers in (form, {}):
+        answer = await client.post("/customers", content=b'{"kind": "retail"}', headers=headers)
+        _problem(answer, 415, "request.no_json_type")
+
+
 async def test_half_a_character_is_refused_naming_the_field(client: httpx.AsyncClient) -> None:
     body = b'{"kind": "retail", "code": "\\ud800"}'
     answer = await client.post("/customers", content=body, headers=JSON)
@@ -190,6 +197,7 @@ async def test_one_path_may_take_more() -> None:
 
 async def test_unknown_paths_and_methods_are_problems_too(client: httpx.AsyncClient) -> None:
     _problem(await client.get("/nothing"), 404, "request.no_such_path")
+    _problem(await client.get("/rows/"), 404, "request.no_such_path")
     answer = await client.delete("/customers")
     _problem(answer, 405, "request.no_such_method")
     assert answer.headers["Allow"] == "POST"
