@@ -2,15 +2,23 @@
 
 from contracts.presence import Hello, Welcome
 from contracts.topology import TillAddress
-from erp_node.callers import Till
+from erp_node.questions import Desk, Question, read_question, reply
 from erp_node.store import tills as store
-from erp_node.store.pool import Pool
-from messaging.clock import Clock
+from messaging.channel import Delivery
+from messaging.responder import Reply
 
 
-async def answer_hello(pool: Pool, clock: Clock, till: Till, hello: Hello) -> Welcome:
+async def answer_hello(desk: Desk, delivery: Delivery) -> Reply | None:
     """Notes a till's sign of life; tells its centre, feeds, how far its journal is, and the time."""
-    await store.hear(pool, till.pos_id, hello)
+    question = await read_question(desk, delivery, Hello)
+    if question is None:
+        return None
+    await store.hear(desk.pool, question.till.pos_id, question.data)
+    return reply(desk, question.headers, await _welcome(desk, question))
+
+
+async def _welcome(desk: Desk, question: Question[Hello]) -> Welcome:
+    till, hello = question.till, question.data
     address = TillAddress(till.pos_id, till.centre, full=not till.local_only)
     return Welcome(
         pos_id=till.pos_id,
@@ -18,6 +26,6 @@ async def answer_hello(pool: Pool, clock: Clock, till: Till, hello: Hello) -> We
         full=address.full,
         scopes=list(address.scopes),
         epoch=hello.epoch,
-        applied_seq=await store.read_applied_seq(pool, till.pos_id, hello.epoch),
-        now=clock.now(),
+        applied_seq=await store.read_applied_seq(desk.pool, till.pos_id, hello.epoch),
+        now=desk.clock.now(),
     )
