@@ -15,6 +15,9 @@ from contracts.reference import ReferenceRecord
 PAGE_ROWS = 500
 """Rows in a page of a pull: about 100 KiB compressed, well under envelope.MAX_BYTES."""
 
+UNPACKED_BYTES = 4 * 1024 * 1024
+"""A compressed page is at most this long once unpacked; a reader refuses what is longer."""
+
 BUCKETS = 256
 """Rows are counted and hashed in this many buckets, by the first byte of the MD5 of their key."""
 

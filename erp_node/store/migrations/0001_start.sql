@@ -6,6 +6,7 @@ CREATE TABLE erp_identity (
     only_row    boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     feed_epoch  text NOT NULL DEFAULT replace(gen_random_uuid()::text, '-', ''),
     renewed_at  timestamptz NOT NULL DEFAULT now(),  -- when feed_epoch was made
+    timeline    text,                                -- of the server that gave the feeds' numbers
     erasures    bigint NOT NULL DEFAULT 0            -- grows with every customer deleted or anonymised
 );
 INSERT INTO erp_identity DEFAULT VALUES;

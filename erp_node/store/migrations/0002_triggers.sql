@@ -27,6 +27,22 @@ RETURN CASE
     ELSE 'withdrawn'
 END;
 
+-- Whether the till of a scope pos.P holds a customer and its centre may use it (SYNC-2, SYNC-4).
+CREATE FUNCTION till_holds(scope text, customer uuid, everywhere boolean, centres text[]) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN EXISTS (
+    SELECT FROM till_holding JOIN till USING (pos_id)
+    WHERE customer_id = customer AND pos_id = substr(scope, 5)
+      AND (everywhere OR till.centre = ANY (centres))
+);
+
+-- contracts.feed.row_hash of contracts.feed.row_text, as a signed number.
+CREATE FUNCTION row_hash(key text, version bigint, state text, editors text, record text) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN ('x' || substr(md5(
+    key || '|' || version || '|' || state || '|' || editors || '|' || record
+), 1, 16))::bit(64)::bigint;
+
 CREATE FUNCTION wake_feed() RETURNS void
 LANGUAGE sql
 AS $$ SELECT pg_notify('comptoir_feed', '') $$;
@@ -272,3 +288,21 @@ CREATE CONSTRAINT TRIGGER progress_made AFTER UPDATE ON journal_progress
     DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN (NEW.applied_seq IS DISTINCT FROM OLD.applied_seq)
     EXECUTE FUNCTION progress_made();
+
+-- A till that moves to another centre may use other customers; one that becomes full no longer holds some.
+CREATE FUNCTION till_moved() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO feed_mark (scope, kind, entity)
+    SELECT 'pos.' || NEW.pos_id, 'customer', customer_id FROM till_holding WHERE pos_id = NEW.pos_id;
+    IF FOUND THEN
+        PERFORM wake_feed();
+    END IF;
+    IF NEW.mode = 'full' THEN
+        DELETE FROM till_holding WHERE pos_id = NEW.pos_id;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER till_moved AFTER UPDATE ON till
+    FOR EACH ROW WHEN (NEW.centre <> OLD.centre OR NEW.mode <> OLD.mode)
+    EXECUTE FUNCTION till_moved();

@@ -1,0 +1,225 @@
+"""Numbering what changed: committed marks become places in the feeds, and pages of them are sent (SYNC-1, SYNC-2).
+
+Several ERP processes may run this; the database lets one number at a time. A pass that ends
+half-way leaves nothing behind: the marks are still there.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import TypeAlias
+
+import structlog
+from pydantic import ValidationError
+
+from contracts.customers import Customer
+from contracts.feed import PAGE_ROWS
+from contracts.matching import RULE, words_of
+from erp_node.pages import RECORD_BYTES, BuiltPage, PageBuilder
+from erp_node.store import feed as store
+from erp_node.store.faults import is_transient
+from erp_node.store.feed import Numbered, Pass, Reading, Trouble, Unworded
+from erp_node.store.pool import Connection, Pool
+from messaging.channel import MessagingError
+
+log = structlog.get_logger()
+
+PublishPage: TypeAlias = Callable[[BuiltPage], Awaitable[None]]
+"""Sends a page to the tills that follow its scope. Raises MessagingError."""
+
+MARKS = 2_000
+"""Marks taken in one pass: as many as are numbered in about a tenth of a second."""
+
+BACKLOG_ROWS = 10_000
+"""With more than this still to be numbered, pages are not sent: tills are told the head and pull."""
+
+LOOK_AGAIN_S = 0.5
+LONGEST_PAUSE_S = 5.0
+
+ANALYSE_ROWS = 5_000
+"""After this many rows, or a fifth of all, the planner looks at the feeds again."""
+
+
+class Sequencer:
+    """Numbers marks as they come, and sends pages of what it numbered."""
+
+    def __init__(
+        self, pool: Pool, pages: PageBuilder, publish: PublishPage, *, rng: random.Random
+    ) -> None:
+        self._pool = pool
+        self._pages = pages
+        self._publish = publish
+        self._rng = rng
+        self._numbered = self._analysed = 0
+
+    async def run(self) -> None:
+        """Works until cancelled: woken by PostgreSQL, and looking twice a second by itself."""
+        failures = 0
+        while True:
+            try:
+                async with _listening(self._pool) as bell:
+                    while True:
+                        await self.catch_up()
+                        failures = 0
+                        await bell.wait()
+            except Exception as error:
+                _report(error)
+                failures += 1
+                pause = min(LONGEST_PAUSE_S, 0.1 * 2**failures)
+                await asyncio.sleep(pause * self._rng.uniform(0.5, 1.0))
+
+    async def catch_up(self) -> None:
+        """Numbers and sends until no mark is left that could be numbered."""
+        after = 0
+        while True:
+            done = await sequence_once(self._pool, after)
+            if done.numbered:
+                await self._tell(done)
+                await self._analyse(done)
+            if done.marks == MARKS:
+                after = done.last if done.waiting else after
+            elif done.marks or not await word_at_leisure(self._pool):
+                return
+
+    async def _tell(self, done: Pass) -> None:
+        """Sends what was numbered, or only the heads when much more is coming."""
+        if done.marks == MARKS and await self._is_backlog():
+            await self._announce(done.numbered)
+            return
+        ranges: Sequence[Numbered] = done.numbered
+        readings = [Reading(one.scope, one.after, PAGE_ROWS) for one in ranges]
+        while readings:
+            pages = await self._pages.build(readings)
+            await self._send(pages)
+            readings = [
+                Reading(page.scope, page.to_seq, PAGE_ROWS) for page in pages if not page.complete
+            ]
+
+    async def _announce(self, numbered: Sequence[Numbered]) -> None:
+        heads = await store.read_heads(self._pool)
+        scopes = [one.scope for one in numbered if one.scope in heads]
+        await self._send([self._pages.announce(scope, heads[scope]) for scope in scopes])
+
+    async def _send(self, pages: Sequence[BuiltPage]) -> None:
+        """Sends pages of different scopes; one that cannot be sent now will be pulled."""
+        results = await asyncio.gather(
+            *(self._publish(page) for page in pages), return_exceptions=True
+        )
+        for failure in results:
+            if isinstance(failure, MessagingError):
+                log.info("page not sent", action="feed.publish", reason=str(failure))
+            elif failure is not None:
+                raise failure
+
+    async def _is_backlog(self) -> bool:
+        async with self._pool.acquire() as connection:
+            return await store.count_marks(connection, BACKLOG_ROWS) >= BACKLOG_ROWS
+
+    async def _analyse(self, done: Pass) -> None:
+        """A first import outruns the server's own statistics, and plans made without them are slow."""
+        self._numbered += sum(one.rows for one in done.numbered)
+        if self._numbered - self._analysed > max(ANALYSE_ROWS, self._analysed // 5):
+            self._analysed = self._numbered
+            async with self._pool.acquire() as connection:
+                await store.analyse(connection)
+
+
+async def sequence_once(pool: Pool, after: int = 0) -> Pass:
+    """Numbers what the next marks stand for, in one transaction: words first, then places, then progress.
+
+    Numbers never repeat, and a mark committed late is only numbered later: it is its presence that
+    counts, not its id. `after`: the mark to begin behind, when the first ones wait for somebody
+    who holds their customers.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        renewed = await store.begin_pass(connection)
+        if renewed:
+            log.warning("another server: feeds begin anew", action="feed.epoch", epoch=renewed)
+        await _word(connection, await store.take_unworded(connection, MARKS, after))
+        done = await store.number_marks(connection, MARKS, RECORD_BYTES, after)
+        if done.told:
+            await store.put_progress(connection, done.told)
+        return done
+
+
+async def word_at_leisure(pool: Pool) -> int:
+    """Makes words of customers that no feed waits for, such as suppliers; how many were looked at."""
+    async with pool.acquire() as connection, connection.transaction():
+        await store.clear_troubles(connection)
+        unworded = await store.take_unworded_at_leisure(connection, MARKS // 4)
+        await _word(connection, unworded)
+        return len(unworded)
+
+
+async def _word(connection: Connection, unworded: Sequence[Unworded]) -> None:
+    """Makes missing words; a record that is none is reported, and nothing waits for it."""
+    if not unworded:
+        return
+    made = await asyncio.to_thread(lambda: [make_words(one) for one in unworded])
+    words = [
+        (one.id, w) for one, w in zip(unworded, made, strict=True) if not isinstance(w, Trouble)
+    ]
+    troubles = [one for one in made if isinstance(one, Trouble)]
+    if words:
+        await store.put_words(connection, words, RULE)
+    if troubles:
+        for one in troubles:
+            log.error(
+                "not a valid customer",
+                action="feed.trouble",
+                id=str(one.customer_id),
+                reason=one.reason,
+            )
+        await store.put_troubles(connection, troubles)
+
+
+def make_words(unworded: Unworded) -> tuple[str, ...] | Trouble:
+    """The words of a record, or the first field that is wrong. Never a value: reasons are shown and logged."""
+    try:
+        return words_of(Customer.model_validate_json(unworded.record))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(str(step) for step in first["loc"]) or "record"
+        return Trouble(unworded.id, unworded.version, f"{where}: {first['msg']}")
+    except Exception as error:
+        return Trouble(unworded.id, unworded.version, f"words: {type(error).__name__}")
+
+
+class _Bell:
+    """Rings when PostgreSQL says that something was marked."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._rung = asyncio.Event()
+
+    def ring(self, *_: object) -> None:
+        self._rung.set()
+
+    async def wait(self) -> None:
+        """Returns at the next ring, or half a second later. Raises ConnectionResetError when no ring can come."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_AGAIN_S):
+                await self._rung.wait()
+        self._rung.clear()
+        if self._connection.is_closed():
+            raise ConnectionResetError("the connection to PostgreSQL was lost")
+
+
+@asynccontextmanager
+async def _listening(pool: Pool) -> AsyncIterator[_Bell]:
+    async with pool.acquire() as connection:
+        bell = _Bell(connection)
+        await connection.add_listener("comptoir_feed", bell.ring)
+        try:
+            yield bell
+        finally:
+            if not connection.is_closed():
+                await connection.remove_listener("comptoir_feed", bell.ring)
+
+
+def _report(error: Exception) -> None:
+    if is_transient(error):
+        log.warning("numbering pauses", action="feed.pause", reason=type(error).__name__)
+    else:
+        log.exception("numbering failed", action="feed.failed")

@@ -1,0 +1,286 @@
+"""Marks, numbers and pages in PostgreSQL; the SQL says how."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from contracts.topology import TillAddress
+from erp_node.store.pool import Connection, Database, Pool, Record
+from erp_node.store.queries import load_sql
+
+SQL = load_sql("feed.sql")
+
+_UNIT = "\x1f"
+
+
+@dataclass(frozen=True, slots=True)
+class Unworded:
+    """A customer whose record was written without its words."""
+
+    id: UUID
+    version: int
+    record: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A customer that cannot be sent to tills in this version, and why."""
+
+    customer_id: UUID
+    version: int
+    reason: str
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A till's progress row that was numbered: up to where its entries' outcome is numbered too."""
+
+    pos_id: str
+    entity: UUID
+    applied_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """What one pass numbered in one scope: the places `(after, head]`, at most `rows` rows."""
+
+    scope: str
+    after: int
+    head: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What one pass saw and did: it looked at `marks` marks up to `last`; `waiting` entities stay marked."""
+
+    marks: int
+    last: int
+    waiting: int
+    numbered: tuple[Numbered, ...]
+    told: tuple[Told, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FeedState:
+    """Where a scope stands; `erasures` grows when a customer is deleted or anonymised."""
+
+    epoch: str
+    head: int
+    erasures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Which rows of a scope to read: after a place, some of them only."""
+
+    scope: str
+    after: int
+    limit: int
+    bucket: int | None = None
+    only_present: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Rows of one scope as they are in a page, joined by commas, and where that leaves a reader.
+
+    `last`: the place of the last row, `after` without any; `complete`: no row comes after these.
+    """
+
+    scope: str
+    after: int
+    last: int
+    complete: bool
+    entries: int
+    state: FeedState
+    rows: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Rows and hashes of one scope added up per bucket, at one moment; sums are signed."""
+
+    epoch: str
+    head: int
+    buckets: tuple[tuple[int, int, int], ...]
+
+
+async def begin_pass(connection: Connection) -> str | None:
+    """Waits to be the only one numbering, until the transaction ends; a new epoch if there must be one."""
+    await connection.execute(SQL["begin_pass"])
+    renewed: str | None = await connection.fetchval(SQL["renew_epoch_after_failover"])
+    return renewed
+
+
+async def take_unworded(connection: Connection, marks: int, after: int) -> list[Unworded]:
+    """Locks and reads customers without words among those of the next marks."""
+    rows = await connection.fetch(SQL["take_unworded"], marks, after)
+    return [Unworded(row["id"], row["version"], row["record"]) for row in rows]
+
+
+async def take_unworded_at_leisure(connection: Connection, limit: int) -> list[Unworded]:
+    """Locks and reads any customers without words."""
+    rows = await connection.fetch(SQL["take_unworded_at_leisure"], limit)
+    return [Unworded(row["id"], row["version"], row["record"]) for row in rows]
+
+
+async def put_words(
+    connection: Connection, words: Sequence[tuple[UUID, Sequence[str]]], rule: int
+) -> None:
+    """Writes the words of customers, as made under a rule."""
+    joined = [_UNIT.join(columns) for _, columns in words]
+    await connection.execute(SQL["put_words"], [id for id, _ in words], joined, rule)
+
+
+async def put_troubles(connection: Connection, troubles: Sequence[Trouble]) -> None:
+    """Notes customers that cannot be sent, for operators."""
+    await connection.execute(
+        SQL["put_trouble"],
+        [one.customer_id for one in troubles],
+        [one.version for one in troubles],
+        [one.reason for one in troubles],
+    )
+
+
+async def clear_troubles(connection: Connection) -> None:
+    """Forgets the troubles of customers that were changed since."""
+    await connection.execute(SQL["clear_trouble"])
+
+
+async def list_troubles(database: Database, limit: int = 200) -> list[Trouble]:
+    """Customers that cannot be sent to tills, newest first."""
+    rows = await database.fetch(SQL["list_trouble"], limit)
+    return [Trouble(row["customer_id"], row["version"], row["reason"], row["at"]) for row in rows]
+
+
+async def number_marks(connection: Connection, limit: int, record_bytes: int, after: int) -> Pass:
+    """Numbers what the next marks stand for; records larger than `record_bytes` become troubles.
+
+    `after`: the mark to begin behind, when the first ones wait.
+    """
+    rows = await connection.fetch(SQL["number_marks"], limit, record_bytes, after)
+    touched = [row for row in rows if row["scope"] is not None]
+    return Pass(
+        rows[0]["marks"],
+        rows[0]["last"] or 0,
+        rows[0]["waiting"],
+        tuple(Numbered(row["scope"], row["before"], row["head"], row["rows"]) for row in touched),
+        tuple(
+            Told(row["scope"].removeprefix("pos."), entity, applied)
+            for row in touched
+            for entity, applied in zip(row["entities"] or (), row["applied"] or (), strict=True)
+        ),
+    )
+
+
+async def put_progress(connection: Connection, told: Sequence[Told]) -> None:
+    """Fixes what progress rows say: how far, and the heads of the till's scopes as they are now."""
+    rows = await connection.fetch(SQL["tills_of_progress"], [one.pos_id for one in told])
+    scopes = {
+        row["pos_id"]: TillAddress(row["pos_id"], row["centre"], full=row["whole"]).scopes
+        for row in rows
+    }
+    every = {scope for some in scopes.values() for scope in some}
+    heads = {
+        row["scope"]: row["head"] for row in await connection.fetch(SQL["heads_of"], list(every))
+    }
+    applied = {one.entity: one.applied_seq for one in told}
+    lines = [
+        (
+            row["entity"],
+            row["pos_id"],
+            row["epoch"],
+            applied[row["entity"]],
+            _json({scope: heads[scope] for scope in scopes[row["pos_id"]] if scope in heads}),
+        )
+        for row in rows
+        if row["entity"] in applied
+    ]
+    if lines:
+        columns = [list(column) for column in zip(*lines, strict=True)]
+        await connection.execute(SQL["put_progress"], *columns)
+
+
+async def count_marks(connection: Connection, limit: int) -> int:
+    """How many marks wait, counted up to a limit."""
+    found: int = await connection.fetchval(SQL["count_marks"], limit)
+    return found
+
+
+async def analyse(connection: Connection) -> None:
+    """Has the planner look at the feeds again."""
+    await connection.execute("ANALYZE feed_entry, feed_mark")
+
+
+async def read_state(database: Database, scope: str) -> FeedState:
+    """Where a scope stands now; 0 when nothing was ever numbered in it."""
+    row = await database.fetchrow(SQL["state_of"], scope)
+    assert row is not None
+    return FeedState(row["epoch"], row["head"], row["erasures"])
+
+
+async def renew_epoch(database: Database, epoch: str) -> str | None:
+    """Numbers the feeds anew, unless somebody just did; the new epoch if so."""
+    renewed: str | None = await database.fetchval(SQL["renew_epoch"], epoch)
+    return renewed
+
+
+async def read_rows(
+    pool: Pool, readings: Sequence[Reading], page_bytes: int, record_bytes: int
+) -> list[Stretch]:
+    """Reads pages, one per reading, about `page_bytes` each at most, of one moment.
+
+    All readings must agree on limit, bucket and only_present. The order is the database's.
+    """
+    one = readings[0]
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(SQL["begin_reading"])
+        rows = await connection.fetch(
+            SQL["read_ranges"],
+            [reading.scope for reading in readings],
+            [reading.after for reading in readings],
+            one.limit,
+            page_bytes,
+            one.bucket,
+            one.only_present,
+            record_bytes,
+        )
+    return [_stretch(row, one.limit) for row in rows]
+
+
+def _stretch(row: Record, limit: int) -> Stretch:
+    last = row["last"] or row["place"]
+    return Stretch(
+        scope=row["scope"],
+        after=row["place"],
+        last=last,
+        complete=row["found"] == row["kept"] < limit or last >= row["head"],
+        entries=row["entries"],
+        state=FeedState(row["epoch"], row["head"], row["erasures"]),
+        rows=row["rows"] or b"",
+    )
+
+
+async def add_up(database: Database, scope: str) -> Sums:
+    """Counts and sums of a scope's hashes per bucket (SYNC-6)."""
+    rows = await database.fetch(SQL["add_up"], scope)
+    return Sums(
+        rows[0]["epoch"],
+        rows[0]["head"],
+        tuple((row["bucket"], row["rows"], int(row["sum"])) for row in rows if row["bucket"] >= 0),
+    )
+
+
+async def read_heads(database: Database) -> dict[str, FeedState]:
+    """Where every scope stands that a till may follow."""
+    rows = await database.fetch(SQL["all_heads"])
+    return {row["scope"]: FeedState(row["epoch"], row["head"], row["erasures"]) for row in rows}
+
+
+def _json(heads: dict[str, int]) -> str:
+    return msgspec.json.encode(heads).decode()

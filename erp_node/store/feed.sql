@@ -1,0 +1,307 @@
+-- The feeds: numbering marks, reading pages, adding up digests. The key of a customer's row is its id; what
+-- is hashed of a row and how a row is written must be what contracts.feed says.
+
+-- name: begin_pass
+-- One sequencer at a time. One that hangs is thrown out by the server, so that another can take over.
+SELECT set_config('idle_in_transaction_session_timeout', '15s', true), pg_advisory_xact_lock(7305002);
+
+-- name: renew_epoch_after_failover
+-- A server that took over, or was restored, may have lost numbers that tills have seen.
+UPDATE erp_identity i SET
+    feed_epoch = CASE WHEN i.timeline IS NULL THEN i.feed_epoch
+                      ELSE replace(gen_random_uuid()::text, '-', '') END,
+    renewed_at = clock_timestamp(),
+    timeline = here.timeline
+FROM (
+    SELECT system_identifier || '.' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) AS timeline
+    FROM pg_control_system()
+) AS here
+WHERE i.timeline IS DISTINCT FROM here.timeline
+RETURNING i.feed_epoch;
+
+-- name: renew_epoch
+-- A till knows a number that was never given: the database is older than it was. At most once a minute.
+UPDATE erp_identity SET
+    feed_epoch = replace(gen_random_uuid()::text, '-', ''),
+    renewed_at = clock_timestamp()
+WHERE feed_epoch = $1 AND renewed_at < clock_timestamp() - interval '1 minute'
+RETURNING feed_epoch;
+
+-- name: take_unworded
+-- Customers of the next $1 marks after $2 whose words are missing. Those somebody is changing are left for later:
+-- the sequencer never waits for a customer, so nobody can wait for it in a circle.
+SELECT c.id, c.version, c.record::text AS record
+FROM customer c
+WHERE c.words IS NULL
+  AND c.id IN (
+      SELECT entity FROM (SELECT kind, entity FROM feed_mark WHERE id > $2 ORDER BY id LIMIT $1) AS next
+      WHERE kind = 'customer' AND EXISTS (SELECT FROM customer WHERE words IS NULL)
+  )
+  AND NOT EXISTS (SELECT FROM customer_trouble t WHERE t.customer_id = c.id AND t.version = c.version)
+FOR NO KEY UPDATE OF c SKIP LOCKED;
+
+-- name: take_unworded_at_leisure
+SELECT c.id, c.version, c.record::text AS record
+FROM customer c
+WHERE c.words IS NULL
+  AND NOT EXISTS (SELECT FROM customer_trouble t WHERE t.customer_id = c.id AND t.version = c.version)
+LIMIT $1
+FOR NO KEY UPDATE OF c SKIP LOCKED;
+
+-- name: put_words
+UPDATE customer c SET words = string_to_array(made.words, chr(31)), rule = $3
+FROM unnest($1::uuid[], $2::text[]) AS made (id, words)
+WHERE c.id = made.id;
+
+-- name: put_trouble
+INSERT INTO customer_trouble (customer_id, version, reason)
+SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[])
+ON CONFLICT (customer_id) DO UPDATE
+SET version = excluded.version, reason = excluded.reason, at = clock_timestamp();
+
+-- name: clear_trouble
+DELETE FROM customer_trouble t USING customer c WHERE c.id = t.customer_id AND c.version > t.version;
+
+-- name: list_trouble
+SELECT t.customer_id, t.version, t.reason, t.at
+FROM customer_trouble t JOIN customer c ON c.id = t.customer_id AND c.version = t.version
+ORDER BY t.at DESC LIMIT $1;
+
+-- name: number_marks
+-- Numbers what the next $1 marks after $3 stand for, $2: the largest record in bytes that is sent.
+-- Everything is seen at one moment. A customer that got a new record but no words yet keeps its marks, and
+-- progress marked later than it waits with it.
+WITH picked AS MATERIALIZED (
+    SELECT id, scope, kind, entity, value FROM feed_mark WHERE id > $3 ORDER BY id LIMIT $1
+),
+latest AS MATERIALIZED (
+    SELECT scope, kind, entity, min(id) AS first, max(id) AS last, max(value) AS value
+    FROM picked GROUP BY scope, kind, entity
+),
+seen AS MATERIALIZED (
+    SELECT latest.*,
+        coalesce(customer.bucket, reference.bucket, 0) AS bucket,
+        coalesce(customer.hash, reference.hash) AS hash,
+        CASE kind
+            WHEN 'customer' THEN coalesce(customer.fate, 'gone')
+            WHEN 'reference' THEN coalesce(reference.fate, 'gone')
+            ELSE 'number'
+        END AS fate
+    FROM latest
+    LEFT JOIN LATERAL (
+        SELECT ('x' || substr(md5(c.id::text), 1, 2))::bit(8)::integer AS bucket,
+            CASE s.state
+                WHEN 'withdrawn' THEN NULL
+                WHEN 'active' THEN row_hash(c.id::text, c.version, 'active',
+                                            coalesce(array_to_string(c.editors, ','), '*'), s.record)
+                ELSE row_hash(c.id::text, c.version, s.state, '*', '')
+            END AS hash,
+            CASE
+                WHEN s.state <> 'active' THEN 'number'
+                WHEN EXISTS (SELECT FROM customer_trouble t
+                             WHERE t.customer_id = c.id AND t.version = c.version) THEN 'gone'
+                WHEN c.words IS NULL THEN 'later'
+                WHEN octet_length(s.record) > $2 THEN 'large'
+                ELSE 'number'
+            END AS fate
+        FROM customer c, LATERAL (
+            SELECT c.record::text AS record, customer_state(
+                latest.scope, c.state, c.is_customer, c.everywhere, c.centres,
+                till_holds(latest.scope, c.id, c.everywhere, c.centres)
+            ) AS state
+            OFFSET 0
+        ) AS s
+        WHERE latest.kind = 'customer' AND c.id = latest.entity
+        OFFSET 0
+    ) AS customer ON true
+    LEFT JOIN LATERAL (
+        SELECT ('x' || substr(md5(r.key), 1, 2))::bit(8)::integer AS bucket, 'number' AS fate,
+            CASE
+                WHEN r.state = 'deleted' THEN row_hash(r.key, r.version, 'deleted', '*', '')
+                WHEN latest.scope = ANY (r.scopes)
+                THEN row_hash(r.key, r.version, 'active', '*', r.record::text)
+            END AS hash
+        FROM reference r
+        WHERE latest.kind = 'reference' AND r.id = latest.entity
+        OFFSET 0
+    ) AS reference ON true
+),
+waiting AS MATERIALIZED (
+    SELECT scope, kind, entity FROM seen
+    WHERE fate = 'later'
+       OR (kind = 'progress' AND ($3 > 0 OR last > (SELECT min(first) FROM seen WHERE fate = 'later')))
+),
+ready AS MATERIALIZED (
+    SELECT * FROM seen WHERE (scope, kind, entity) NOT IN (SELECT * FROM waiting)
+),
+forgotten AS (
+    DELETE FROM feed_mark
+    WHERE id > $3 AND id <= (SELECT max(id) FROM picked)
+      AND (scope, kind, entity) NOT IN (SELECT * FROM waiting)
+),
+large AS (
+    INSERT INTO customer_trouble (customer_id, version, reason)
+    SELECT DISTINCT entity, c.version, 'the record is too large to be sent'
+    FROM ready JOIN customer c ON c.id = entity
+    WHERE fate = 'large'
+    ON CONFLICT (customer_id) DO UPDATE
+    SET version = excluded.version, reason = excluded.reason, at = clock_timestamp()
+),
+news AS MATERIALIZED (
+    SELECT ready.*, known.seq IS NULL AS first_time
+    FROM ready
+    LEFT JOIN LATERAL (
+        SELECT seq, hash FROM feed_entry e
+        WHERE e.entity = ready.entity AND e.kind = ready.kind AND e.scope = ready.scope
+        OFFSET 0
+    ) AS known ON true
+    WHERE ready.fate = 'number'
+      AND CASE ready.kind
+          WHEN 'progress' THEN true
+          WHEN 'verdict' THEN known.seq IS NULL
+          ELSE ready.hash IS DISTINCT FROM known.hash
+      END
+),
+numbered AS MATERIALIZED (
+    SELECT news.*, coalesce(head, 0) AS before,
+        coalesce(head, 0) + row_number() OVER (PARTITION BY scope ORDER BY kind = 'progress', last) AS seq
+    FROM news LEFT JOIN feed_scope USING (scope)
+),
+entries AS (
+    INSERT INTO feed_entry (scope, kind, entity, seq, bucket, hash)
+    SELECT scope, kind, entity, seq, bucket, hash FROM numbered
+    ON CONFLICT (entity, kind, scope) DO UPDATE SET seq = excluded.seq, hash = excluded.hash
+),
+touched AS (
+    SELECT scope, before, max(seq) AS head, count(*) AS rows,
+        count(*) FILTER (WHERE first_time) AS first_times
+    FROM numbered GROUP BY scope, before
+),
+heads AS (
+    INSERT INTO feed_scope (scope, head, entries)
+    SELECT scope, head, first_times FROM touched
+    ON CONFLICT (scope) DO UPDATE
+    SET head = excluded.head, entries = feed_scope.entries + excluded.entries
+),
+progress AS (
+    SELECT scope, array_agg(entity) AS entities, array_agg(value) AS applied
+    FROM numbered WHERE kind = 'progress' GROUP BY scope
+)
+SELECT pass.*, scope, before, head, rows, entities, applied
+FROM (
+    SELECT count(*) AS marks, max(id) AS last, (SELECT count(*) FROM waiting) AS waiting FROM picked
+) AS pass
+LEFT JOIN (touched LEFT JOIN progress USING (scope)) ON true
+ORDER BY scope;
+
+-- name: count_marks
+SELECT count(*) FROM (SELECT FROM feed_mark LIMIT $1) AS waiting;
+
+-- name: tills_of_progress
+SELECT p.pos_id, p.epoch, md5(p.pos_id || '/' || p.epoch)::uuid AS entity, t.centre, t.mode = 'full' AS whole
+FROM journal_progress p JOIN till t USING (pos_id)
+WHERE p.pos_id = ANY ($1::text[]);
+
+-- name: heads_of
+SELECT scope, head FROM feed_scope WHERE scope = ANY ($1::text[]);
+
+-- name: all_heads
+-- Scopes of tills that are no longer there need no sign of life.
+SELECT s.scope, s.head, i.feed_epoch AS epoch, i.erasures
+FROM feed_scope s, erp_identity i
+WHERE s.scope NOT LIKE 'pos.%'
+   OR EXISTS (SELECT FROM till t WHERE t.pos_id = substr(s.scope, 5) AND t.active);
+
+-- name: put_progress
+INSERT INTO feed_progress (id, pos_id, epoch, applied_seq, heads)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::jsonb[])
+ON CONFLICT (id) DO UPDATE SET applied_seq = excluded.applied_seq, heads = excluded.heads;
+
+-- name: begin_reading
+-- Pages are read along one index. A planner that has no statistics yet, or old ones, would sort the whole
+-- scope for each of them.
+SELECT set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true),
+    set_config('enable_seqscan', 'off', true);
+
+-- name: state_of
+SELECT coalesce(s.head, 0) AS head, i.feed_epoch AS epoch, i.erasures
+FROM erp_identity i LEFT JOIN feed_scope s ON s.scope = $1;
+
+-- name: read_ranges
+-- Rows after a place ($2) of some scopes ($1), at most $3 rows and about $4 bytes each, as one JSON text
+-- each. $5: a bucket, or null for all. $6: leave out what is merely withdrawn. $7: the largest record.
+-- A customer whose new record has no words yet is left out: its mark is still waiting.
+SELECT asked.scope, asked.place, coalesce(s.head, 0) AS head, coalesce(s.entries, 0) AS entries,
+    i.feed_epoch AS epoch, i.erasures, page.*
+FROM unnest($1::text[], $2::bigint[]) AS asked (scope, place)
+CROSS JOIN erp_identity i
+LEFT JOIN feed_scope s USING (scope)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS found,
+        count(*) FILTER (WHERE before < $4) AS kept,
+        max(seq) FILTER (WHERE before < $4) AS last,
+        convert_to(string_agg(text, ',') FILTER (WHERE before < $4), 'UTF8') AS rows
+    FROM (
+        SELECT seq, text,
+            coalesce(sum(octet_length(text)) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING), 0)
+                - coalesce(octet_length(text), 0) AS before
+        FROM (
+            SELECT e.seq, CASE e.kind
+                WHEN 'customer' THEN (
+                    SELECT CASE s.state
+                        WHEN 'active' THEN CASE
+                            WHEN c.words IS NOT NULL AND octet_length(s.record) <= $7 THEN
+                                '{"kind":"customer","key":"' || c.id || '","version":' || c.version
+                                || coalesce(',"editors":' || array_to_json(c.editors)::text, '')
+                                || ',"words":' || array_to_json(c.words)::text
+                                || ',"record":' || s.record || '}'
+                            END
+                        ELSE '{"kind":"customer","key":"' || c.id || '","version":' || c.version
+                            || ',"state":"' || s.state || '"}'
+                        END
+                    FROM customer c, LATERAL (SELECT customer_state(
+                        e.scope, c.state, c.is_customer, c.everywhere, c.centres,
+                        till_holds(e.scope, c.id, c.everywhere, c.centres)
+                    ) AS state, c.record::text AS record OFFSET 0) AS s
+                    WHERE c.id = e.entity)
+                WHEN 'reference' THEN (
+                    SELECT '{"kind":"reference","key":' || to_json(r.key) || ',"version":' || r.version
+                        || CASE
+                            WHEN r.state = 'deleted' THEN ',"state":"deleted"}'
+                            WHEN e.scope = ANY (r.scopes) THEN ',"record":' || r.record::text || '}'
+                            ELSE ',"state":"withdrawn"}'
+                        END
+                    FROM reference r WHERE r.id = e.entity)
+                WHEN 'verdict' THEN (
+                    SELECT '{"kind":"verdict","key":"' || v.id || '","version":1,"record":'
+                        || (v.record || jsonb_build_object('epoch', v.epoch, 'seq', v.seq))::text || '}'
+                    FROM verdict v WHERE v.id = e.entity)
+                WHEN 'progress' THEN (
+                    SELECT '{"kind":"progress","key":' || to_json(p.epoch) || ',"version":'
+                        || greatest(p.applied_seq, 1) || ',"record":'
+                        || jsonb_build_object('epoch', p.epoch, 'applied_seq', p.applied_seq,
+                                              'heads', p.heads)::text || '}'
+                    FROM feed_progress p WHERE p.id = e.entity)
+                END AS text
+            FROM feed_entry e
+            WHERE e.scope = asked.scope AND e.seq > asked.place
+              AND ($5::smallint IS NULL OR e.bucket = $5)
+              AND NOT ($6 AND e.hash IS NULL AND e.kind IN ('customer', 'reference'))
+            ORDER BY e.seq
+            LIMIT $3
+        ) AS row
+    ) AS sized
+) AS page;
+
+-- name: add_up
+-- Head, epoch and sums of one moment; bucket -1 is there even when the scope is empty.
+SELECT coalesce(s.head, 0) AS head, i.feed_epoch AS epoch, sums.*
+FROM erp_identity i
+LEFT JOIN feed_scope s ON s.scope = $1
+CROSS JOIN (
+    SELECT -1 AS bucket, 0 AS rows, 0::numeric AS sum
+    UNION ALL
+    SELECT bucket, count(*), sum(hash) FROM feed_entry
+    WHERE scope = $1 AND hash IS NOT NULL
+    GROUP BY bucket
+) AS sums;
