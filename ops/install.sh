@@ -11,12 +11,18 @@ exec 9>"${TMPDIR:-/tmp}/comptoir-install.lock"
 flock 9
 
 missing=
+services=
 for package in "$@"; do
     case $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true) in
         installed) ;;
-        *) missing="$missing $package" ;;
+        *)
+            missing="$missing $package"
+            services="$services $package"
+            ;;
     esac
 done
+# Erlang's name server comes with RabbitMQ and has a service as well.
+command -v epmd >/dev/null 2>&1 || services="$services epmd"
 [ -n "$missing" ] || exit 0
 
 if [ ! -e "$policy" ] || grep -qF "$mark" "$policy"; then
@@ -28,8 +34,6 @@ fi
 apt-get -q update
 # shellcheck disable=SC2086 # a list of words
 apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=600 install $missing
-if command -v systemctl >/dev/null 2>&1; then
-    for package in $missing; do
-        systemctl disable "$package" >/dev/null 2>&1 || true
-    done
-fi
+for service in $services; do
+    update-rc.d "$service" disable >/dev/null 2>&1 || true
+done

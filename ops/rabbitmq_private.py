@@ -212,7 +212,7 @@ class RabbitProcess:
             "RABBITMQ_LOG_BASE": str(self._folder / "log"),
             # The script then becomes the VM instead of watching over it: its process is the one to kill.
             "RABBITMQ_ALLOW_INPUT": "true",
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"-noinput {loopback} -start_epmd false +S {schedulers} +SDio 4",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"-noinput {loopback} -start_epmd false +S {schedulers}",
             "RABBITMQ_CTL_ERL_ARGS": f"{loopback} -start_epmd false",
             "RABBITMQ_CTL_DIST_PORT_MIN": "0",
             "RABBITMQ_CTL_DIST_PORT_MAX": "0",
