@@ -1,25 +1,18 @@
 """Answers to tills' questions about customers: searching, fetching, asking for a code (SEARCH-4…11, CUST-3).
 
-Each `answer_…` is a messaging.rpc.Answer once it is bound to a desk. All raise BadRequest, so that
-the question is parked: `forged` (origin is not the sender), `sender` (not an active till),
-`malformed` and the other codes of contracts.envelope, `wrong_type`. A question past its deadline is
-not executed and not answered (SEARCH-12).
+Each `answer_…` is a messaging.responder.Answer once it is bound to a desk, and raises BadRequest as
+erp_node.questions.read_question does.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Generic, TypeVar
-from uuid import UUID
+from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 import structlog
-from pydantic import BaseModel
 
-from contracts import envelope, registry
 from contracts.customers import Customer, display_name
 from contracts.decoders import struct_of
-from contracts.envelope import Headers, MessageError
 from contracts.feed import ABSORBING
 from contracts.matching import RULE
 from contracts.search import (
@@ -33,49 +26,36 @@ from contracts.search import (
     FoundCustomer,
     Refused,
 )
-from contracts.topology import ALL_CUSTOMERS, customers_of, pos_of, pos_scope
+from contracts.topology import ALL_CUSTOMERS, customers_of, pos_scope
 from erp_node.breadth import Frequencies, plan_search
-from erp_node.callers import Callers, Till
+from erp_node.callers import Till
+from erp_node.questions import Desk, read_question, reply
 from erp_node.store import search as store
 from erp_node.store.customers import hold_customers
-from erp_node.store.pool import Pool
 from erp_node.store.search import Fetched, FoundRow
 from messaging.channel import Delivery
-from messaging.clock import Clock
-from messaging.responder import BadRequest, Reply
+from messaging.responder import Reply
 
 log = structlog.get_logger()
-
-LONGEST_S = 10.0
-"""A question without a deadline is given up after this long."""
 
 RECOUNT_S = 300.0
 """The statistics of words are read again after this long."""
 
-Q = TypeVar("Q", bound=BaseModel)
 
+@dataclass(slots=True)
+class Counted:
+    """The statistics of words, and when they were read."""
 
-@dataclass
-class SearchDesk:
-    """What answering needs. `pool`: store.search.open_question_pool. `monotonic`: seconds that only grow."""
-
-    pool: Pool
-    callers: Callers
-    clock: Clock
-    new_id: Callable[[], UUID]
-    monotonic: Callable[[], float]
     frequencies: Frequencies | None = None
-    counted_at: float = 0.0
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Question(Generic[Q]):
-    """A question that may be answered: who asks, what, and how many seconds are left."""
+class SearchDesk(Desk):
+    """What answering needs. `pool`: store.search.open_question_pool. `monotonic`: seconds that only grow."""
 
-    till: Till
-    headers: Headers
-    data: Q
-    left_s: float
+    monotonic: Callable[[], float]
+    counted: Counted = field(default_factory=Counted)
 
 
 async def answer_search(desk: SearchDesk, delivery: Delivery) -> Reply | None:
@@ -83,18 +63,18 @@ async def answer_search(desk: SearchDesk, delivery: Delivery) -> Reply | None:
 
     Refused with `search.off` when the ERP switched it off for this till (SEARCH-1).
     """
-    question = await _read(desk, delivery, CustomerSearch)
+    question = await read_question(desk, delivery, CustomerSearch)
     if question is None:
         return None
     if not question.till.settings.search_online:
-        return _reply(desk, question, Refused(code="search.off"))
+        return reply(desk, question.headers, Refused(code="search.off"))
     plan = plan_search(question.data.criteria.query(), await _frequencies(desk))
     try:
         rows = await store.search(desk.pool, plan, limit=SHOWN_AT_MOST + 1, timeout=question.left_s)
     except TimeoutError:
         log.warning("search given up", action="search.late", pos=question.till.pos_id)
         return None
-    return _reply(desk, question, decide_found(rows, question.till.centre))
+    return reply(desk, question.headers, decide_found(rows, question.till.centre))
 
 
 async def answer_fetch(desk: SearchDesk, delivery: Delivery) -> Reply | None:
@@ -103,29 +83,31 @@ async def answer_fetch(desk: SearchDesk, delivery: Delivery) -> Reply | None:
     Refusals: `customer.unknown`, `customer.deleted`, `customer.anonymised`, and
     `customer.not_available` (not active, no longer a customer, or not for this centre).
     """
-    question = await _read(desk, delivery, CustomerFetch)
+    question = await read_question(desk, delivery, CustomerFetch)
     if question is None:
         return None
     asked = question.data.customer_id
     fetched = await store.fetch(desk.pool, asked, timeout=question.left_s)
     refusal = decide_fetch(fetched, question.till.centre)
     if refusal is not None or fetched is None:
-        return _reply(desk, question, CustomerFetched(customer_id=asked, refusal=refusal))
+        return reply(desk, question.headers, CustomerFetched(customer_id=asked, refusal=refusal))
     if question.till.local_only:
         await hold_customers(desk.pool, [(question.till.pos_id, asked)])
-    return _reply_json(desk, question, CustomerFetched, _fetched_json(fetched, question.till))
+    return reply_json(
+        desk, question.headers, CustomerFetched, _fetched_json(fetched, question.till)
+    )
 
 
 async def answer_code_check(desk: SearchDesk, delivery: Delivery) -> Reply | None:
     """Whether a code is used by another customer of the ERP (CUST-3)."""
-    question = await _read(desk, delivery, CodeCheck)
+    question = await read_question(desk, delivery, CodeCheck)
     if question is None:
         return None
     asked = question.data
     taken = await store.code_taken(
         desk.pool, asked.code, asked.customer_id, timeout=question.left_s
     )
-    return _reply(desk, question, CodeChecked(code=asked.code, taken=taken))
+    return reply(desk, question.headers, CodeChecked(code=asked.code, taken=taken))
 
 
 def decide_found(rows: list[FoundRow], centre: str) -> CustomersFound:
@@ -146,11 +128,6 @@ def decide_fetch(fetched: Fetched | None, centre: str) -> str | None:
     if held.state in ABSORBING:
         return f"customer.{held.state}"
     return None if held.offered and held.usable_at(centre) else "customer.not_available"
-
-
-def decide_left(expires_at: datetime | None, now: datetime) -> float:
-    """The seconds left to answer, on the ERP's clock."""
-    return LONGEST_S if expires_at is None else (expires_at - now).total_seconds()
 
 
 _Listed: Any = struct_of(
@@ -212,47 +189,9 @@ def _fetched_json(fetched: Fetched, till: Till) -> bytes:
     return msgspec.json.encode(answer | editors)
 
 
-async def _read(desk: SearchDesk, delivery: Delivery, model: type[Q]) -> Question[Q] | None:
-    """Checks who asks, and that there is still time."""
-    try:
-        asked = registry.decode(delivery.body)
-    except MessageError as error:
-        raise BadRequest(error.code, str(error)) from None
-    headers = asked.headers
-    pos_id = pos_of(delivery.user_id or "")
-    if pos_id is None or headers.origin != delivery.user_id:
-        raise BadRequest("forged", f"origin: {headers.origin} was sent by {delivery.user_id}")
-    if not isinstance(asked.data, model):
-        raise BadRequest("wrong_type", f"type: {headers.type} is not asked here")
-    left_s = decide_left(headers.expires_at, desk.clock.now())
-    if left_s <= 0:
-        return None
-    till = await desk.callers.find(desk.pool, pos_id)
-    if till is None:
-        raise BadRequest("sender", f"user_id: {delivery.user_id} is not an active till")
-    return Question(till, headers, asked.data, left_s)
-
-
-def _reply(desk: SearchDesk, question: Question[Q], data: BaseModel) -> Reply:
-    return _reply_json(desk, question, type(data), envelope.dump(data))
-
-
-def _reply_json(
-    desk: SearchDesk, question: Question[Q], model: type[BaseModel], data: bytes
-) -> Reply:
-    headers = Headers(
-        id=desk.new_id(),
-        type=registry.TYPE_OF[model].name,
-        occurred_at=desk.clock.now(),
-        origin="erp",
-        causation=question.headers.id,
-    )
-    return Reply(envelope.encode(headers, data), type=headers.type)
-
-
 async def _frequencies(desk: SearchDesk) -> Frequencies:
-    now = desk.monotonic()
-    if desk.frequencies is None or now - desk.counted_at > RECOUNT_S:
-        desk.counted_at = now
-        desk.frequencies = await store.load_frequencies(desk.pool)
-    return desk.frequencies
+    counted, now = desk.counted, desk.monotonic()
+    if counted.frequencies is None or now - counted.at > RECOUNT_S:
+        counted.at = now
+        counted.frequencies = await store.load_frequencies(desk.pool)
+    return counted.frequencies

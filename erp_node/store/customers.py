@@ -1,11 +1,14 @@
 """Rows of customers and of their history, read and written many at a time."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Literal, Self
 from uuid import UUID
+
+from pydantic import ValidationError
 
 from contracts.customers import Customer, code_key
 from contracts.matching import RULE, words_of
@@ -141,8 +144,12 @@ async def code_owners(database: Database, codes: Iterable[str]) -> dict[str, UUI
 async def same_tax_number(database: Database, key: str, besides: UUID) -> list[Namesake]:
     """Other customers with a tax number of this key (contracts.customers.tax_key)."""
     rows = await database.fetch(SQL["same_tax_number"], key, besides)
-    found = [(row["id"], Customer.model_validate_json(row["record"])) for row in rows]
-    return [Namesake(id, customer.display_name, customer.code) for id, customer in found]
+    found: list[Namesake] = []
+    for row in rows:
+        with suppress(ValidationError):  # put there by SQL; shown elsewhere until it is mended
+            customer = Customer.model_validate_json(row["record"])
+            found.append(Namesake(row["id"], customer.display_name, customer.code))
+    return found
 
 
 async def insert_customers(database: Database, writes: Sequence[Write]) -> None:

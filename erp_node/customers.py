@@ -1,0 +1,256 @@
+"""Customers in the ERP: what its users do with them (SYNC-3, SYNC-4, CUST-2, CUST-3, CUST-5).
+
+Every change is one transaction on a locked row; triggers give the version and tell the feeds.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+import asyncpg
+
+from contracts.changes import diff
+from contracts.customers import Customer, tax_key
+from contracts.search import Criteria
+from erp_node.breadth import Frequencies, plan_search
+from erp_node.refusals import UNKNOWN, Refusal, refuse_record
+from erp_node.store import customers as store
+from erp_node.store.customers import Held, HistoryLine, Namesake, StoredLine, Write
+from erp_node.store.pool import Connection, Pool
+from erp_node.verdicts import as_json
+
+LONGEST_PAGE = 500
+
+
+class CustomerRefused(Exception):
+    """A rule says no: `code` for the text, `params` that fill it, `field` at fault if it is one."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(f"{refusal.code} {refusal.field or ''}".strip())
+        self.code = refusal.code
+        self.field = refusal.field
+        self.params = dict(refusal.params)
+
+
+class UnknownCustomer(CustomerRefused):
+    """There is no such customer (`customer.unknown`), or no more (`customer.deleted`, `customer.anonymised`)."""
+
+
+class ChangedMeanwhile(CustomerRefused):
+    """The customer has another version than the one the user saw (`customer.changed_meanwhile`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who changes something in the ERP, when, and by which way."""
+
+    name: str
+    at: datetime
+    where: str = "erp"
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """The centres that may use a customer, and those that may edit it (None: all that may use it)."""
+
+    everywhere: bool = False
+    centres: tuple[str, ...] = ()
+    editors: tuple[str, ...] | None = None
+
+
+EVERYWHERE = Availability(everywhere=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A customer as it is now. `same_tax_number`: others with the same one, to warn of (CUST-5)."""
+
+    customer: Held
+    same_tax_number: Sequence[Namesake] = ()
+
+
+async def create_customer(
+    pool: Pool,
+    customer_id: UUID,
+    record: Customer,
+    actor: Actor,
+    availability: Availability = EVERYWHERE,
+    *,
+    is_customer: bool = True,
+) -> Saved:
+    """Makes a customer. Raises CustomerRefused: customer.field_required, customer.code_taken, …"""
+    new = Held(customer_id, 0, "active", is_customer, False, (), None, "").with_customer(record)
+    new = _available(new, availability)
+    _raise_if(refuse_record(record, new.text))
+    async with pool.acquire() as connection, connection.transaction():
+        with _code_taken(record.code):
+            await store.insert_customers(connection, [_write(new, actor)])
+        return await _saved(connection, customer_id, record)
+
+
+async def edit_customer(
+    pool: Pool, customer_id: UUID, record: Customer, expected_version: int, actor: Actor
+) -> Saved:
+    """Puts a whole record in place of the one of `expected_version`; an equal one changes nothing.
+
+    Raises UnknownCustomer, ChangedMeanwhile, CustomerRefused (as create_customer).
+    """
+
+    def edited(held: Held) -> Held:
+        after = held.with_customer(record)
+        _raise_if(refuse_record(record, after.text))
+        return after
+
+    return await _change(pool, customer_id, edited, actor, expected_version)
+
+
+async def set_availability(
+    pool: Pool,
+    customer_id: UUID,
+    availability: Availability,
+    actor: Actor,
+    expected_version: int | None = None,
+) -> Saved:
+    """Decides which centres may use and edit a customer (SYNC-1, SYNC-4, CUST-1). Raises as edit_customer."""
+    return await _change(
+        pool, customer_id, lambda held: _available(held, availability), actor, expected_version
+    )
+
+
+async def set_state(
+    pool: Pool,
+    customer_id: UUID,
+    state: Literal["active", "inactive"],
+    actor: Actor,
+    expected_version: int | None = None,
+) -> Saved:
+    """Activates or deactivates a customer (SYNC-4). Raises as edit_customer."""
+    return await _change(
+        pool, customer_id, lambda held: replace(held, state=state), actor, expected_version
+    )
+
+
+async def set_option(
+    pool: Pool,
+    customer_id: UUID,
+    is_customer: bool,
+    actor: Actor,
+    expected_version: int | None = None,
+) -> Saved:
+    """Switches the option Customer; off, it is a prospect or supplier (SYNC-1, SYNC-4). Raises as edit_customer."""
+    return await _change(
+        pool,
+        customer_id,
+        lambda held: replace(held, is_customer=is_customer),
+        actor,
+        expected_version,
+    )
+
+
+async def find_customer(pool: Pool, customer_id: UUID) -> Held:
+    """One customer, whatever its state. Raises UnknownCustomer."""
+    held = await store.load_customer(pool, customer_id)
+    if held is None:
+        raise UnknownCustomer(UNKNOWN)
+    return held
+
+
+async def find_customers(
+    pool: Pool, criteria: Criteria, *, after: UUID | None = None, limit: int = 50
+) -> list[Held]:
+    """A page of the customers that criteria find, active or not, ordered by id from `after` on."""
+    plan = plan_search(criteria.query(), Frequencies(0, 0))
+    return await store.list_customers(
+        pool, plan.indexed, plan.checked, after, min(limit, LONGEST_PAGE)
+    )
+
+
+async def list_history(
+    pool: Pool, customer_id: UUID, *, before: int | None = None, limit: int = 100
+) -> list[StoredLine]:
+    """The newest changes of a customer first, older than line `before` if given (SYNC-3)."""
+    return await store.load_history(
+        pool, customer_id, before=before, limit=min(limit, LONGEST_PAGE)
+    )
+
+
+def history_of(before: Held, after: Held, actor: Actor) -> Iterator[HistoryLine]:
+    """What changed between two states of a customer, field by field."""
+
+    def line(path: str, old: object, new: object) -> HistoryLine:
+        return HistoryLine(
+            after.id, actor.at, actor.name, actor.where, path, as_json(old), as_json(new)
+        )
+
+    if after.text != before.text:
+        yield from (line(c.path, c.old, c.new) for c in diff(before.customer, after.customer))
+    for name in ("state", "is_customer", "everywhere", "centres", "editors"):
+        old, new = getattr(before, name), getattr(after, name)
+        if old != new:
+            yield line(name, old, new)
+
+
+async def _change(
+    pool: Pool,
+    customer_id: UUID,
+    make: Callable[[Held], Held],
+    actor: Actor,
+    expected_version: int | None,
+) -> Saved:
+    async with pool.acquire() as connection, connection.transaction():
+        held = (await store.lock_customers(connection, [customer_id])).get(customer_id)
+        if held is None or held.state in ("deleted", "anonymised"):
+            raise UnknownCustomer(Refusal(f"customer.{held.state}") if held else UNKNOWN)
+        if expected_version not in (None, held.version):
+            name = {"name": held.customer.display_name}
+            raise ChangedMeanwhile(Refusal("customer.changed_meanwhile", name))
+        after = make(held)
+        lines = list(history_of(held, after, actor))
+        if not lines:
+            return Saved(held)
+        with _code_taken(after.customer.code):
+            await store.update_customers(connection, [_write(after, actor)])
+        await store.add_history(connection, lines)
+        return await _saved(connection, customer_id, after.customer)
+
+
+async def _saved(connection: Connection, customer_id: UUID, record: Customer) -> Saved:
+    held = await store.load_customer(connection, customer_id)
+    assert held is not None
+    key = tax_key(record.tax_number)
+    others = await store.same_tax_number(connection, key, customer_id) if key else []
+    return Saved(held, others)
+
+
+def _available(held: Held, availability: Availability) -> Held:
+    editors = availability.editors
+    return replace(
+        held,
+        everywhere=availability.everywhere,
+        centres=tuple(sorted(set(availability.centres))),
+        editors=None if editors is None else tuple(sorted(set(editors))),
+    )
+
+
+def _write(held: Held, actor: Actor) -> Write:
+    return Write(held, actor.name, actor.where, actor.at)
+
+
+def _raise_if(refusal: Refusal | None) -> None:
+    if refusal:
+        raise CustomerRefused(refusal)
+
+
+@contextmanager
+def _code_taken(code: str) -> Iterator[None]:
+    """Says that a code is taken instead of that an index was violated (CUST-3)."""
+    try:
+        yield
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name != "customer_code":
+            raise
+        taken = Refusal("customer.code_taken", {"code": code}, "code")
+        raise CustomerRefused(taken) from None
