@@ -21,8 +21,8 @@ for package in "$@"; do
             ;;
     esac
 done
-# Erlang's name server comes with RabbitMQ and has a service as well.
-command -v epmd >/dev/null 2>&1 || services="$services epmd"
+# Erlang's name server comes with RabbitMQ, for systemd alone.
+had_epmd=$(command -v epmd || true)
 [ -n "$missing" ] || exit 0
 
 if [ ! -e "$policy" ] || grep -qF "$mark" "$policy"; then
@@ -37,3 +37,6 @@ apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=600 install $missin
 for service in $services; do
     update-rc.d "$service" disable >/dev/null 2>&1 || true
 done
+if [ -z "$had_epmd" ] && command -v systemctl >/dev/null 2>&1; then
+    systemctl disable epmd.socket epmd.service >/dev/null 2>&1 || true
+fi
