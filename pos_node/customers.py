@@ -75,6 +75,17 @@ def refuse_add(rights: Collection[str]) -> Refusal | None:
     return None
 
 
+def refuse_gone(stored: StoredCustomer | None) -> Refusal | None:
+    """Why a customer will never be shown again, or None."""
+    match stored.state if stored else None:
+        case "deleted":
+            return Refusal("customer.deleted")
+        case "anonymised":
+            return Refusal("customer.anonymised")
+        case _:
+            return None
+
+
 def default_price(settings: Settings, kind: CustomerKind) -> bool:
     """*Lowest price* of a new customer: the ERP decides per kind (CUST-9)."""
     return settings.lowest_price_retail if kind == "retail" else settings.lowest_price_business
@@ -112,8 +123,9 @@ class Customers:
         self._rng = rng
 
     async def find(self, customer_id: UUID) -> StoredCustomer | None:
-        """An active customer the till holds."""
+        """An active customer the till holds. Raises Refusal `customer.deleted` or `customer.anonymised`."""
         stored = await self._store.read(rows.find_customer, customer_id)
+        _raise_if(refuse_gone(stored))
         return stored if stored and stored.state == "active" and stored.json else None
 
     def refuse_edit(self, stored: StoredCustomer, who: Account) -> Refusal | None:
@@ -191,6 +203,7 @@ class Customers:
 
     def _editable(self, stored: StoredCustomer | None, who: Account) -> Customer:
         """What the till shows of a customer that this person may edit here."""
+        _raise_if(refuse_gone(stored))
         seen = stored.customer if stored and stored.state == "active" else None
         if stored is None or seen is None:
             raise Refusal("customer.unknown")

@@ -148,7 +148,8 @@ class Presence:
     async def _wait(self, seconds: float) -> bool:
         """Waits about this long; True when the link changed meanwhile."""
         try:
-            await asyncio.wait_for(self._woken.wait(), seconds * self._rng.uniform(0.9, 1.1))
+            async with asyncio.timeout(seconds * self._rng.uniform(0.9, 1.1)):
+                await self._woken.wait()
         except TimeoutError:
             return False
         return True

@@ -4,6 +4,7 @@ import asyncio
 import random
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -206,10 +207,9 @@ class Relay:
         await self._publisher.wait_attached()
 
     async def _wait(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._woken.wait(), seconds * self._rng.uniform(1.0, 1.2))
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds * self._rng.uniform(1.0, 1.2)):
+                await self._woken.wait()
 
     def _message(self, entry: Entry) -> Message:
         return Message(

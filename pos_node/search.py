@@ -198,6 +198,8 @@ class Searches:
             raise Refusal("customer.not_available")
         settings = await self._store.read(read_settings, self._centre, self._pos_id)
         try:
+            if not self._online():
+                raise Refusal("customer.unretrievable")
             await self._retrieval.retrieve(customer_id, settings.search_deadline_s)
         except Refusal as refusal:
             if refusal.code == "customer.unretrievable":

@@ -68,7 +68,7 @@ def customers_router(till: Till) -> APIRouter:
         found = await till.store.read(_list, wish, till)
         return _list_shown(found, wish, till.centre, language_of(request))
 
-    @router.get("/{customer_id}", responses=problems(401, 404, 409, 503))
+    @router.get("/{customer_id}", responses=problems(401, 404, 409, 410, 503))
     async def preview_customer(
         customer_id: UUID, who: person, request: Request, response: Response
     ) -> Preview:
@@ -93,7 +93,7 @@ def customers_router(till: Till) -> APIRouter:
         )
         return _tagged(await _shown(till, added, who.account, request), response)
 
-    @router.patch("/{customer_id}", responses=problems(401, 403, 404, 409, 412, 503))
+    @router.patch("/{customer_id}", responses=problems(401, 403, 404, 409, 410, 412, 503))
     async def edit_customer(
         customer_id: UUID,
         draft: Patch,
@@ -113,7 +113,7 @@ def customers_router(till: Till) -> APIRouter:
         edited = await till.customers.edit(customer_id, wish, who.account)
         return _tagged(await _shown(till, edited, who.account, request), response)
 
-    @router.put("/{customer_id}", responses=problems(401, 403, 404, 409, 412, 428, 503))
+    @router.put("/{customer_id}", responses=problems(401, 403, 404, 409, 410, 412, 428, 503))
     async def replace_customer(
         customer_id: UUID,
         draft: Draft,
@@ -135,7 +135,7 @@ def customers_router(till: Till) -> APIRouter:
         edited = await till.customers.edit(customer_id, wish, who.account)
         return _tagged(await _shown(till, edited, who.account, request), response)
 
-    @router.post("/{customer_id}/choose", responses=problems(401, 404, 409, 503))
+    @router.post("/{customer_id}/choose", responses=problems(401, 404, 409, 410, 503))
     async def choose_customer(
         customer_id: UUID, who: person, request: Request, response: Response
     ) -> CustomerShown:

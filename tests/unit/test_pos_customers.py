@@ -4,8 +4,9 @@ from uuid import UUID
 
 import pytest
 
+from contracts.feed import State
 from contracts.settings import Settings
-from pos_node.customers import default_price, etag_of, refuse_add, refuse_edit
+from pos_node.customers import default_price, etag_of, refuse_add, refuse_edit, refuse_gone
 from pos_node.store.customers import StoredCustomer
 
 EDIT = frozenset({"customer.edit"})
@@ -41,6 +42,18 @@ def test_cust_9_the_default_depends_on_the_kind() -> None:
     settings = Settings(lowest_price_retail=True)
     assert default_price(settings, "retail") is True
     assert default_price(settings, "business") is False
+
+
+@pytest.mark.parametrize("state", ["deleted", "anonymised"])
+def test_what_the_erp_erased_is_never_shown_again(state: State) -> None:
+    refusal = refuse_gone(StoredCustomer(UUID(int=1), "all", 2, state, None, None, None))
+    assert refusal is not None
+    assert refusal.code == f"customer.{state}"
+
+
+def test_what_may_come_back_is_not_refused_for_good() -> None:
+    assert refuse_gone(None) is None
+    assert refuse_gone(StoredCustomer(UUID(int=1), "all", 2, "withdrawn", None, None, None)) is None
 
 
 def test_an_etag_changes_with_what_is_shown() -> None:
