@@ -29,7 +29,7 @@ from contracts.search import (
 from contracts.topology import ALL_CUSTOMERS, customers_of, pos_scope
 from erp_node.breadth import Frequencies, plan_search
 from erp_node.callers import Till
-from erp_node.questions import Desk, read_question, reply
+from erp_node.questions import Desk, read_question, reply, reply_json
 from erp_node.store import search as store
 from erp_node.store.customers import hold_customers
 from erp_node.store.search import Fetched, FoundRow
