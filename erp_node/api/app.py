@@ -9,6 +9,7 @@ from erp_node.api.reference import reference_router
 from erp_node.api.refusals import HANDLERS
 from erp_node.api.services import ErpServices
 from erp_node.api.settings import settings_router
+from erp_node.api.status import status_router
 from erp_node.api.tills import tills_router
 from web.app import create_app
 from web.login import session_router
@@ -46,6 +47,7 @@ def make_api(services: ErpServices, version: str) -> FastAPI:
             settings_router(services),
             reference_router(services),
             tills_router(services),
+            status_router(services),
             dead_router(services),
         ),
         checks={"database": database_answers, "broker": broker_answers},

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from uuid import UUID
 
+from erp_node.feed import Feed
 from erp_node.operators import Operators
 from erp_node.store.pool import Pool
 from messaging.admin import Admin
@@ -39,6 +40,7 @@ class ErpServices:
     """Made by the wiring. `pool` must allow a connection per request under way."""
 
     pool: Pool
+    feed: Feed
     clock: Clock
     operators: Operators
     passwords: Passwords

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any
 from uuid import uuid4
 
@@ -11,7 +12,11 @@ from argon2 import PasswordHasher, profiles
 
 from erp_node.api.app import make_api
 from erp_node.api.services import Broker, ErpServices
+from erp_node.callers import Callers
+from erp_node.feed import Feed
 from erp_node.operators import Operators, set_user
+from erp_node.pages import PageBuilder
+from erp_node.questions import Desk
 from erp_node.store.migrations import migrate
 from erp_node.store.pool import Pool, open_pool
 from messaging.channel import Channel, LinkDown
@@ -99,8 +104,10 @@ async def erp_api(dsn: str, broker: Broker | None = None) -> AsyncIterator[Api]:
     pool = await open_pool(dsn, max_size=6)
     operators = Operators(pool, CHEAP, time.now)
     sessions = Sessions(time.now)
+    desk = Desk(pool, Callers(monotonic), time, uuid4)
     services = ErpServices(
         pool=pool,
+        feed=Feed(desk, PageBuilder(pool, time, uuid4), monotonic),
         clock=time,
         operators=operators,
         passwords=CHEAP,

@@ -253,6 +253,8 @@ ROUTES = (
     ("GET", "/tills/a/settings", None, "erp.read"),
     ("POST", "/tills", {"pos_id": "a", "centre": "b"}, "erp.tills"),
     ("DELETE", "/tills/a", None, "erp.tills"),
+    ("GET", "/status", None, "erp.read"),
+    ("GET", "/scopes/all/digest", None, "erp.read"),
     ("GET", "/dead", None, "erp.dead"),
     ("GET", "/dead/a", None, "erp.dead"),
     ("POST", "/dead/a/reinject", None, "erp.dead"),
