@@ -18,6 +18,7 @@ from erp_node.operators import UnknownRight, set_user
 from erp_node.settings import ErpSettings
 from erp_node.store.migrations import WrongDatabase, migrate
 from erp_node.store.pool import Pool, open_pool
+from erp_node.store.tills import Mode
 from messaging.admin import Admin, AdminError, hash_password
 from messaging.amqp import AmqpBroker
 from messaging.channel import Channel, MessagingError
@@ -43,7 +44,7 @@ async def set_up(settings: ErpSettings) -> list[str]:
         )
         if settings.amqp_admin_url:
             async with admin_of(settings) as admin:
-                await _make_erp_user(settings, admin)
+                await make_erp_user(settings, admin)
         async with channel_of(settings) as channel:
             await declare(channel, erp_topology())
     done.append("broker: virtual host, user, exchanges and queues are there")
@@ -73,7 +74,7 @@ async def import_with_progress(
 
 
 async def enrol(
-    settings: ErpSettings, pos_id: str, centre: str, mode: tills.Mode, path: Path
+    settings: ErpSettings, pos_id: str, centre: str, mode: Mode, path: Path
 ) -> None:
     """Enrols a till and writes its enrolment file, readable by its owner alone."""
     async with (
@@ -186,7 +187,8 @@ async def _mendable() -> AsyncIterator[None]:
         raise CannotDo(f"COMPTOIR_ERP_DSN: {error}") from None
 
 
-async def _make_erp_user(settings: ErpSettings, admin: Admin) -> None:
+async def make_erp_user(settings: ErpSettings, admin: Admin) -> None:
+    """Makes the ERP's virtual host and user, and sets the limits. Raises AdminError, CannotDo."""
     parts = urlsplit(settings.amqp_url)
     user = unquote(parts.username or "guest")
     if user == urlsplit(settings.amqp_admin_url or "").username:

@@ -1,0 +1,302 @@
+"""The ERP node put together: the only place where its parts meet."""
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from contracts import envelope
+from contracts.envelope import Headers
+from contracts.journal import Resend
+from contracts.topology import (
+    ALL,
+    FEED,
+    JOURNAL_PARTITIONS,
+    QUESTIONS,
+    URGENT,
+    journal_queue,
+    pos_scope,
+    question_queue,
+)
+from erp_node import tills
+from erp_node.api.app import make_api
+from erp_node.api.services import Broker, ErpServices
+from erp_node.beat import Heart, PublishBeat
+from erp_node.callers import Callers
+from erp_node.feed import Feed, answer_digest, answer_pull
+from erp_node.handlers import answer_with
+from erp_node.journal import AskAgain, Intake, apply_batch
+from erp_node.operators import Operators
+from erp_node.pages import BuiltPage, PageBuilder
+from erp_node.presence import answer_hello
+from erp_node.questions import Desk, refuse
+from erp_node.search import SearchDesk, answer_code_check, answer_fetch, answer_search
+from erp_node.sequencer import PublishPage, Sequencer
+from erp_node.settings import ErpSettings
+from erp_node.setup import CannotDo, admin_of, channel_of, make_erp_user, till_url
+from erp_node.store.migrations import migrate
+from erp_node.store.pool import Pool, open_pool
+from erp_node.store.search import open_question_pool
+from messaging.admin import Admin, AdminError
+from messaging.amqp import AmqpBroker
+from messaging.channel import Channel, Connection, Message, MessagingError, NotAllowed
+from messaging.clock import SystemClock
+from messaging.connection import Link
+from messaging.consumer import OrderedConsumer
+from messaging.dead import DeadLetters
+from messaging.publisher import Publisher
+from messaging.responder import Answer, Responder
+from web.passwords import Passwords
+from web.server import listen, port_of, serve
+from web.sessions import Gate, Sessions
+
+PUBLISHING, JOURNAL, ASKED = "erp publishing", "erp journal", "erp questions"
+
+log = structlog.get_logger()
+
+
+def software_version() -> str:
+    """The version of this installation."""
+    try:
+        return version("comptoir")
+    except PackageNotFoundError:
+        return "0.1.0"
+
+
+async def run_node(settings: ErpSettings, say_ready: Callable[[str], None]) -> None:
+    """Runs the ERP node until cancelled; tells the URL once it serves."""
+    await migrate(settings.dsn)
+    async with AsyncExitStack() as stack:
+        node = await open_node(settings, stack)
+        listener = listen(settings.http_host, settings.http_port)
+        ready = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(
+                serve(make_api(node.services, software_version()), listener, ready=ready)
+            )
+            await ready.wait()
+            for task in node.tasks():
+                group.create_task(task)
+            say_ready(f"http://{settings.http_host}:{port_of(listener)}")
+
+
+class Ensured:
+    """A broker that knows the ERP's user: when it was wiped, the user is made again and it is asked again."""
+
+    def __init__(self, settings: ErpSettings) -> None:
+        self._settings = settings
+        self._broker = AmqpBroker(settings.amqp_url)
+
+    async def connect(self, name: str) -> Connection:
+        try:
+            return await self._broker.connect(name)
+        except NotAllowed as error:
+            if not await self._made_again(error):
+                raise
+            return await self._broker.connect(name)
+
+    async def _made_again(self, refusal: NotAllowed) -> bool:
+        if not self._settings.amqp_admin_url:
+            return False
+        try:
+            async with admin_of(self._settings) as admin:
+                await make_erp_user(self._settings, admin)
+        except (AdminError, CannotDo) as error:
+            log.error("the ERP's user is not known", action="user", reason=str(error))
+            return False
+        log.warning("the ERP's user was made again", action="user", reason=refusal.reason)
+        return True
+
+
+class EverythingDeclared:
+    """A role that makes sure on every connection that all exchanges, queues and users are there."""
+
+    name = "topology"
+
+    def __init__(self, pool: Pool, admin: Admin | None) -> None:
+        self._pool = pool
+        self._admin = admin
+
+    async def attach(self, connection: Connection) -> Channel:
+        if self._admin is not None:
+            await self._put_users_back(self._admin)
+        channel = await connection.channel(confirms=False, prefetch=0)
+        await tills.declare_everything(self._pool, channel)
+        return channel
+
+    def detach(self, reason: MessagingError) -> None:
+        pass
+
+    async def run(self) -> None:
+        pass
+
+    async def _put_users_back(self, admin: Admin) -> None:
+        try:
+            back = await tills.put_users_back(
+                self._pool, admin, [u.name for u in await admin.users()]
+            )
+        except AdminError as error:
+            log.warning("tills' users were not looked after", action="users", reason=str(error))
+            return
+        if back:
+            log.warning("tills' users put back", action="users", count=back)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """The parts that run, and what the HTTP API needs of them."""
+
+    services: ErpServices
+    links: tuple[Link, ...]
+    sequencer: Sequencer
+    heart: Heart
+
+    def tasks(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        return (*(link.run() for link in self.links), self.sequencer.run(), self.heart.run())
+
+
+@dataclass(frozen=True, slots=True)
+class _Tools:
+    """What nearly every part takes."""
+
+    clock: SystemClock
+    rng: random.Random
+    publisher: Publisher
+    dead: DeadLetters
+
+    def new_id(self) -> UUID:
+        return UUID(int=self.rng.getrandbits(128), version=4)
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+async def open_node(settings: ErpSettings, stack: AsyncExitStack) -> Node:
+    """Opens databases and makes every part; `stack` closes what was opened."""
+    clock, publisher = SystemClock(), Publisher("erp publisher")
+    tools = _Tools(clock, random.Random(), publisher, DeadLetters(publisher, clock))
+    pool = await stack.enter_async_context(
+        await open_pool(settings.dsn, max_size=settings.pool_size)
+    )
+    asked = await stack.enter_async_context(await open_question_pool(settings.dsn))
+    admin = await stack.enter_async_context(admin_of(settings)) if settings.amqp_admin_url else None
+    broker = Ensured(settings)
+
+    def link(name: str) -> Link:
+        return Link(broker, name, clock=clock, rng=tools.rng)
+
+    publishing, journal, questions = link(PUBLISHING), link(JOURNAL), link(ASKED)
+    callers = Callers(tools.monotonic)
+    desk = Desk(pool, callers, clock, tools.new_id)
+    builder = PageBuilder(pool, clock, tools.new_id)
+    feed = Feed(desk, builder, tools.monotonic)
+    publishing.add(EverythingDeclared(pool, admin))
+    publishing.add(publisher)
+    for consumer in _consumers(tools, Intake(pool, callers, _resend_with(tools), tools.monotonic)):
+        journal.add(consumer)
+    for responder in _responders(tools, desk, asked, feed):
+        questions.add(responder)
+    services = _services(settings, tools, feed, admin, (publishing, journal, questions))
+    return Node(
+        services,
+        (publishing, journal, questions),
+        Sequencer(pool, builder, _page_with(tools), rng=tools.rng),
+        Heart(
+            pool, builder, _page_with(tools), _beat_with(tools),
+            clock=clock, new_id=tools.new_id, interval_s=settings.beat_s,
+        ),
+    )  # fmt: skip
+
+
+def _consumers(tools: _Tools, intake: Intake) -> Iterator[OrderedConsumer]:
+    for queue in map(journal_queue, range(JOURNAL_PARTITIONS)):
+        yield OrderedConsumer(
+            queue, partial(apply_batch, intake), tools.dead.of(queue),
+            rng=tools.rng, batch=256, prefetch=1_024,
+        )  # fmt: skip
+
+
+def _responders(tools: _Tools, desk: Desk, asked: Pool, feed: Feed) -> Iterator[Responder]:
+    search = SearchDesk(asked, desk.callers, desk.clock, desk.new_id, tools.monotonic)
+    answers: dict[str, dict[str, Answer]] = {
+        "feed": {
+            "feed.pull": partial(answer_pull, feed),
+            "feed.digest_ask": partial(answer_digest, feed),
+        },
+        "search": {"customer.search": partial(answer_search, search)},
+        "fetch": {
+            "customer.fetch": partial(answer_fetch, search),
+            "customer.code_check": partial(answer_code_check, search),
+        },
+        "presence": {"pos.hello": partial(answer_hello, desk)},
+    }
+    for question in QUESTIONS:
+        queue = question_queue(question)
+        yield Responder(
+            queue,
+            answer_with(answers[question]),
+            tools.dead.of(queue),
+            refuse=partial(refuse, desk),
+        )
+
+
+def _page_with(tools: _Tools) -> PublishPage:
+    async def publish(page: BuiltPage) -> None:
+        # Nobody may follow a scope yet: that is no failure.
+        await tools.publisher.publish(
+            Message(
+                page.body, FEED, page.scope, mandatory=False,
+                content_encoding=page.content_encoding, type="feed.page",
+            )
+        )  # fmt: skip
+
+    return publish
+
+
+def _beat_with(tools: _Tools) -> PublishBeat:
+    async def publish(body: bytes) -> None:
+        await tools.publisher.publish(
+            Message(body, URGENT, ALL, mandatory=False, persistent=False, type="erp.beat")
+        )
+
+    return publish
+
+
+def _resend_with(tools: _Tools) -> AskAgain:
+    async def resend(pos_id: str, asked: Resend) -> None:
+        headers = Headers(
+            id=tools.new_id(), type="journal.resend", occurred_at=tools.clock.now(), origin="erp"
+        )
+        body = envelope.encode(headers, asked)
+        await tools.publisher.publish(
+            Message(body, URGENT, pos_scope(pos_id), mandatory=False, type="journal.resend")
+        )
+
+    return resend
+
+
+def _services(
+    settings: ErpSettings, tools: _Tools, feed: Feed, admin: Admin | None, links: tuple[Link, ...]
+) -> ErpServices:
+    pool = feed.desk.pool
+    passwords = Passwords()
+    sessions = Sessions(tools.clock.now)
+    operators = Operators(pool, passwords, tools.clock.now)
+    broker = Broker(
+        channel=lambda: channel_of(settings),
+        publisher=tools.publisher,
+        links=lambda: {one.name: one.state for one in links},
+        till_url=partial(till_url, settings.amqp_url),
+        admin=admin,
+    )
+    return ErpServices(
+        pool=pool, feed=feed, clock=tools.clock, operators=operators, passwords=passwords,
+        sessions=sessions, gate=Gate(sessions, operators.find), broker=broker, new_id=tools.new_id,
+    )  # fmt: skip
