@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from contracts.journal import Progress, Verdict
-from pos_node.store.customers import Fold
+from pos_node.store.arrivals import Fold
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,23 @@
 """How far this till has applied each feed it follows."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+_READ = "SELECT scope, epoch, seq, head, complete, sweeping FROM feed_cursor"
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
     """`seq`: applied up to here. `head`: the newest number heard of. `complete`: the head was reached once
-    since the feed was begun (SYNC-5)."""
+    since the feed was begun (SYNC-5). `sweeping`: a feed begun anew is being pulled over what is here."""
 
     scope: str
     epoch: str = ""
     seq: int = 0
     head: int = 0
     complete: bool = False
+    sweeping: bool = False
 
     @property
     def behind(self) -> int:
@@ -23,29 +26,48 @@ class Cursor:
 
 def read_cursors(connection: sqlite3.Connection) -> tuple[Cursor, ...]:
     """The cursors of all scopes this till follows, by scope."""
-    rows = connection.execute("SELECT scope, epoch, seq, head, complete FROM feed_cursor")
-    return tuple(
-        Cursor(scope, epoch, seq, head, bool(done)) for scope, epoch, seq, head, done in rows
-    )
+    return tuple(_cursor(row) for row in connection.execute(f"{_READ} ORDER BY scope"))
 
 
 def read_cursor(connection: sqlite3.Connection, scope: str) -> Cursor | None:
     """None: this till does not follow the scope."""
-    row = connection.execute(
-        "SELECT scope, epoch, seq, head, complete FROM feed_cursor WHERE scope = ?", (scope,)
-    ).fetchone()
-    return row and Cursor(*row[:4], bool(row[4]))
+    row = connection.execute(f"{_READ} WHERE scope = ?", (scope,)).fetchone()
+    return _cursor(row) if row else None
 
 
 def write_cursor(connection: sqlite3.Connection, cursor: Cursor) -> None:
+    """The cursor of a scope the till follows; of another, nothing happens."""
     connection.execute(
-        "INSERT OR REPLACE INTO feed_cursor (scope, epoch, seq, head, complete) VALUES (?, ?, ?, ?, ?)",
-        (cursor.scope, cursor.epoch, cursor.seq, cursor.head, int(cursor.complete)),
+        "UPDATE feed_cursor SET epoch = ?, seq = ?, head = ?, complete = ?, sweeping = ? WHERE scope = ?",
+        (
+            cursor.epoch,
+            cursor.seq,
+            cursor.head,
+            int(cursor.complete),
+            int(cursor.sweeping),
+            cursor.scope,
+        ),
     )
 
 
-def follow_scopes(connection: sqlite3.Connection, scopes: Iterable[str]) -> None:
-    """Begins cursors for scopes that are new."""
+def follow_scopes(connection: sqlite3.Connection, scopes: Iterable[str]) -> tuple[str, ...]:
+    """Begins cursors for scopes that are new; returns the scopes followed until now and no more, whose
+    cursors are gone and whose rows are to be (SYNC-1, SYNC-2)."""
+    wanted = set(scopes)
+    known = {cursor.scope for cursor in read_cursors(connection)}
     connection.executemany(
-        "INSERT OR IGNORE INTO feed_cursor (scope) VALUES (?)", [(scope,) for scope in scopes]
+        "INSERT INTO feed_cursor (scope) VALUES (?)", [(scope,) for scope in sorted(wanted - known)]
     )
+    left = tuple(sorted(known - wanted))
+    connection.executemany("DELETE FROM feed_cursor WHERE scope = ?", [(scope,) for scope in left])
+    return left
+
+
+def seq_by_scope(connection: sqlite3.Connection) -> Mapping[str, int]:
+    """How far each scope is applied, as the journal's `settle` takes it."""
+    return {cursor.scope: cursor.seq for cursor in read_cursors(connection)}
+
+
+def _cursor(row: tuple[str, str, int, int, int, int]) -> Cursor:
+    scope, epoch, seq, head, complete, sweeping = row
+    return Cursor(scope, epoch, seq, head, bool(complete), bool(sweeping))

@@ -2,17 +2,20 @@
 while its own changes are on their way; words and keys follow what is shown."""
 
 import sqlite3
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
 from uuid import UUID
 
-from contracts.customers import Customer
-from contracts.feed import State
+import msgspec
 
-Fold: TypeAlias = Callable[[sqlite3.Connection, UUID, str | None], str | None]
-"""`fold(connection, customer_id, record)`: what to show, as JSON, after the changes made here that wait; None
-when nothing waits. `record` is the ERP's, or None when the ERP has not answered yet."""
+from contracts.customers import Customer, code_key, tax_key
+from contracts.envelope import dump
+from contracts.feed import RowStruct, State
+from contracts.matching import words_of
+from pos_node.store.arrivals import Broken, Fold, apply_customers, next_row
+from pos_node.store.queries import load_sql
+from pos_node.store.words import index_words, unindex_words
+
+_SQL = load_sql("customers.sql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,36 +43,6 @@ class StoredCustomer:
         return Customer.model_validate_json(self.json) if self.json else None
 
 
-def find_customer(connection: sqlite3.Connection, customer_id: UUID) -> StoredCustomer | None:
-    """One customer, whatever its state; None: never heard of it."""
-    raise NotImplementedError
-
-
-def show_customer(
-    connection: sqlite3.Connection, customer_id: UUID, shown: Customer | None
-) -> None:
-    """Shows something else than the ERP's record, or with None the record again; a customer made here and
-    shown no more is gone. Words, keys and list follow. A customer not known yet is made (version 0)."""
-    raise NotImplementedError
-
-
-def find_by_code(connection: sqlite3.Connection, code: str) -> tuple[UUID, ...]:
-    """Active customers whose code is the same (contracts.customers.code_key, CUST-3)."""
-    raise NotImplementedError
-
-
-def find_by_tax_number(connection: sqlite3.Connection, tax_number: str) -> tuple[UUID, ...]:
-    """Active customers whose tax number is the same (contracts.customers.tax_key, CUST-5)."""
-    raise NotImplementedError
-
-
-def store_customer(
-    connection: sqlite3.Connection, scope: str, row: "CustomerData", fold: Fold
-) -> None:
-    """Stores one complete record fetched from the ERP, unless a newer version is here (SEARCH-9)."""
-    raise NotImplementedError
-
-
 @dataclass(frozen=True, slots=True)
 class CustomerData:
     """A customer as a feed row or an answer brings it; `record` is JSON as the ERP wrote it, `words` one text per
@@ -83,6 +56,95 @@ class CustomerData:
     record: str | None
 
 
+def find_customer(connection: sqlite3.Connection, customer_id: UUID) -> StoredCustomer | None:
+    """One customer, whatever its state; None: never heard of it."""
+    found = connection.execute(_SQL["find"], (customer_id.bytes,)).fetchone()
+    if found is None:
+        return None
+    scope, version, state, editors, record, shown = found
+    return StoredCustomer(customer_id, scope, version, state, split_editors(editors), record, shown)
+
+
+def find_by_code(connection: sqlite3.Connection, code: str) -> tuple[UUID, ...]:
+    """Active customers whose code is the same (contracts.customers.code_key, CUST-3)."""
+    found = connection.execute(_SQL["by_code"], (code_key(code),))
+    return tuple(UUID(bytes=one) for (one,) in found)
+
+
+def find_by_tax_number(connection: sqlite3.Connection, tax_number: str) -> tuple[UUID, ...]:
+    """Active customers whose tax number is the same (contracts.customers.tax_key, CUST-5)."""
+    found = connection.execute(_SQL["by_tax_number"], (tax_key(tax_number),))
+    return tuple(UUID(bytes=one) for (one,) in found)
+
+
 def count_active(connection: sqlite3.Connection) -> int:
-    """How many customers the list holds."""
-    raise NotImplementedError
+    """How many customers the list holds: as many as have a code."""
+    row = connection.execute("SELECT count(*) FROM customer WHERE code_key IS NOT NULL").fetchone()
+    return int(row[0])
+
+
+def show_customer(
+    connection: sqlite3.Connection, customer_id: UUID, shown: Customer | None
+) -> None:
+    """Shows something else than the ERP's record, or with None the record again; a customer made here and
+    shown no more is gone. Words, keys and list follow. A customer not known yet is made (version 0).
+
+    Nothing happens to a customer that is not active: what was erased stays erased."""
+    found = connection.execute(_SQL["known"], (customer_id.bytes,)).fetchone()
+    if found is None:
+        if shown is not None:
+            row = next_row(connection)
+            connection.execute(_SQL["make"], (row, customer_id.bytes))
+            _show(connection, row, None, shown, dump(shown).decode())
+        return
+    row, state, words, record = found
+    if state != "active":
+        return
+    if shown is not None:
+        _show(connection, row, words, shown, dump(shown).decode())
+    elif record is not None:
+        _show(connection, row, words, Customer.model_validate_json(record), None)
+    else:
+        unindex_words(connection, [(row, words)] if words else [])
+        connection.execute("DELETE FROM customer WHERE row = ?", (row,))
+
+
+def store_customer(
+    connection: sqlite3.Connection, scope: str, row: CustomerData, fold: Fold
+) -> None:
+    """Stores one complete record fetched from the ERP, unless a newer version is here (SEARCH-9).
+
+    Raises Broken when the record cannot be read."""
+    arrived = RowStruct(
+        key=str(row.id),
+        version=row.version,
+        kind="customer",
+        state=row.state,
+        editors=None if row.editors is None else list(row.editors),
+        words=list(row.words),
+        record=msgspec.Raw((row.record or "").encode()),
+    )
+    for one in apply_customers(connection, scope, [arrived], fold):
+        raise Broken(one.reason)
+
+
+def split_editors(editors: str | None) -> tuple[str, ...] | None:
+    """Centres as they stand in the table. None: every centre; no centre at all is an empty text."""
+    if editors is None:
+        return None
+    return tuple(editors.split(",")) if editors else ()
+
+
+def _show(
+    connection: sqlite3.Connection,
+    row: int,
+    old_words: str | None,
+    customer: Customer,
+    shown: str | None,
+) -> None:
+    words = "\n".join(words_of(customer))
+    if words != old_words:
+        unindex_words(connection, [(row, old_words)] if old_words else [])
+        index_words(connection, [(row, words)])
+    keys = code_key(customer.code), tax_key(customer.tax_number)
+    connection.execute(_SQL["show"], (shown, words, *keys, row))

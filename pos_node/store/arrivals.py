@@ -1,0 +1,277 @@
+"""Customers and reference data as the feed brings them: many rows at once, into a table that has some already.
+
+`fate_of` decides, row by row; the rest writes what was decided, in few statements.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+from uuid import UUID
+
+import msgspec
+from pydantic import ValidationError
+
+from contracts.customers import Customer, code_key, read_keys, tax_key
+from contracts.feed import ABSORBING, RowStruct
+from contracts.matching import COLUMNS, RULE, words_of
+from pos_node.store.fates import Fate, Held, fate_of
+from pos_node.store.queries import load_sql
+from pos_node.store.words import Indexed, index_words, unindex_words
+
+_SQL = load_sql("arrivals.sql")
+_AT_ONCE = 500
+
+
+class Broken(ValueError):
+    """The row cannot be stored; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A row that was left out, and why."""
+
+    scope: str
+    key: str
+    reason: str
+
+
+Fold: TypeAlias = Callable[[sqlite3.Connection, UUID, str | None], str | None]
+"""`fold(connection, customer_id, record)`: what to show, as JSON, after the changes made here that wait; None
+when nothing waits. `record` is the ERP's, or None when the ERP has not answered yet."""
+
+
+def apply_customers(
+    connection: sqlite3.Connection,
+    scope: str,
+    rows: Sequence[RowStruct],
+    fold: Fold,
+    *,
+    rule: int = RULE,
+) -> list[Trouble]:
+    """Stores rows of kind customer, each entity at most once among them; returns those left out.
+
+    Words written under another rule than this version's are written anew.
+    """
+    trouble: list[Trouble] = []
+    for start in range(0, len(rows), _AT_ONCE):
+        batch = _Batch(connection, scope, fold, rule, trouble)
+        batch.apply(rows[start : start + _AT_ONCE])
+    return trouble
+
+
+def apply_reference(connection: sqlite3.Connection, scope: str, rows: Iterable[RowStruct]) -> None:
+    """Stores rows of kind reference, by the same rules as customers."""
+    for row in rows:
+        found = connection.execute(_SQL["held_reference"], (row.key,)).fetchone()
+        held = Held(*found) if found else None
+        if row.state in ABSORBING:
+            connection.execute(_SQL["note_gone"], (scope, row.key, row.version, row.state))
+        if fate_of(held, scope, row.version, row.state) is Fate.TAKE:
+            record = text_of(row) if row.state == "active" else None
+            version = max(row.version, held.version if held else 0)
+            connection.execute(_SQL["put_reference"], (row.key, scope, version, row.state, record))
+
+
+def withdraw_customers(connection: sqlite3.Connection, scope: str, ids: Sequence[bytes]) -> int:
+    """Takes active customers of a scope out of the list and leaves nothing of them but id and version: the
+    ERP no longer has them in this scope. Returns how many there were."""
+    marks = ", ".join("?" * len(ids))
+    found = connection.execute(
+        f"SELECT row, words FROM customer WHERE scope = ? AND state = 'active' AND id IN ({marks})",
+        (scope, *ids),
+    ).fetchall()
+    unindex_words(connection, [(row, words) for row, words in found if words])
+    connection.executemany(_SQL["withdraw"], [(row,) for row, _ in found])
+    return len(found)
+
+
+def next_row(connection: sqlite3.Connection) -> int:
+    """The row of a customer that is new here."""
+    (last,) = connection.execute("SELECT max(row) FROM customer").fetchone()
+    return (last or 0) + 1
+
+
+def text_of(row: RowStruct) -> str:
+    """The record of an active row as it came. Raises Broken when there is none."""
+    if not row.record or row.record == b"null":
+        raise Broken("record: there is none")
+    try:
+        return str(row.record, "utf-8")
+    except UnicodeDecodeError:
+        raise Broken("record: not UTF-8") from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A customer's line as it stands."""
+
+    row: int
+    held: Held
+    words: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is stored of an active customer."""
+
+    record: str
+    shown: str | None
+    words: str
+    code_key: str
+    tax_key: str | None
+
+
+def content_of(row: RowStruct, rule: int) -> Content:
+    """What a row brings. Raises Broken."""
+    record = text_of(row)
+    if rule != RULE or len(row.words) != len(COLUMNS):
+        return _content_shown(record, record, None)
+    try:
+        keys = read_keys(row.record)
+    except msgspec.DecodeError as error:
+        raise Broken(f"record: {error}") from None
+    return Content(
+        record, None, "\n".join(row.words), code_key(keys.code), tax_key(keys.tax_number)
+    )
+
+
+def id_of(key: str) -> bytes:
+    """A customer's id as stored. Raises Broken."""
+    try:
+        found = bytes.fromhex(key.replace("-", ""))
+    except ValueError:
+        found = b""
+    if len(found) != 16 or len(key) != 36:
+        raise Broken("key: not a UUID")
+    return found
+
+
+def _content_shown(record: str, json: str, shown: str | None) -> Content:
+    """The content when the till reads the customer itself, to show something else or find its words."""
+    try:
+        customer = Customer.model_validate_json(json)
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        raise Broken(f"record: {where}: {error.errors()[0]['msg']}") from None
+    words = "\n".join(words_of(customer))
+    return Content(record, shown, words, code_key(customer.code), tax_key(customer.tax_number))
+
+
+_Values: TypeAlias = tuple[str | int | bytes | None, ...]
+
+
+class _Batch:
+    """Decides over some rows, then writes what was decided."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        scope: str,
+        fold: Fold,
+        rule: int,
+        trouble: list[Trouble],
+    ) -> None:
+        self._connection = connection
+        self._scope = scope
+        self._fold = fold
+        self._rule = rule
+        self._trouble = trouble
+        self._fresh = 1
+        self._unindex: list[Indexed] = []
+        self._index: list[Indexed] = []
+        self._gone: list[_Values] = []
+        self._new: list[_Values] = []
+        self._changed: list[_Values] = []
+
+    def apply(self, rows: Sequence[RowStruct]) -> None:
+        by_id = self._sound(rows)
+        lines = self._read_lines(list(by_id))
+        pending = {id_ for (id_,) in self._connection.execute(_SQL["pending"])}
+        self._fresh = next_row(self._connection)
+        for id_, row in by_id.items():
+            line = lines.get(id_)
+            if row.state in ABSORBING:
+                self._gone.append((self._scope, row.key, row.version, row.state))
+            held = line.held if line else None
+            if fate_of(held, self._scope, row.version, row.state) is Fate.LEAVE:
+                continue
+            try:
+                self._take(id_, row, line, id_ in pending)
+            except Broken as error:
+                self._trouble.append(Trouble(self._scope, row.key, str(error)))
+        self._write()
+
+    def _sound(self, rows: Sequence[RowStruct]) -> dict[bytes, RowStruct]:
+        found: dict[bytes, RowStruct] = {}
+        for row in rows:
+            try:
+                found[id_of(row.key)] = row
+            except Broken as error:
+                self._trouble.append(Trouble(self._scope, row.key, str(error)))
+        return found
+
+    def _read_lines(self, ids: Sequence[bytes]) -> dict[bytes, _Line]:
+        marks = ", ".join("?" * len(ids))
+        found = self._connection.execute(
+            f"SELECT id, row, scope, version, state, words FROM customer WHERE id IN ({marks})", ids
+        )
+        return {
+            id_: _Line(row, Held(scope, version, state), words)
+            for id_, row, scope, version, state, words in found
+        }
+
+    def _take(self, id_: bytes, row: RowStruct, line: _Line | None, pending: bool) -> None:
+        content = self._content(id_, row, pending) if row.state == "active" else None
+        number = line.row if line else self._fresh + len(self._new)
+        old = line.words if line else None
+        new = content.words if content else None
+        if old != new:
+            if old is not None:
+                self._unindex.append((number, old))
+            if new is not None:
+                self._index.append((number, new))
+        values = (self._scope, _version(row, line), row.state, *_columns(row, content), number)
+        if line is None:
+            self._new.append((*values, id_))
+        else:
+            self._changed.append(values)
+
+    def _content(self, id_: bytes, row: RowStruct, pending: bool) -> Content:
+        content = content_of(row, self._rule)
+        shown = self._fold(self._connection, UUID(bytes=id_), content.record) if pending else None
+        return content if shown is None else _content_shown(content.record, shown, shown)
+
+    def _write(self) -> None:
+        connection = self._connection
+        unindex_words(connection, self._unindex)
+        connection.executemany(_SQL["add"], self._new)
+        self._changed.sort(key=_row_of)
+        connection.executemany(_SQL["change"], self._changed)
+        index_words(connection, self._index)
+        connection.executemany(_SQL["note_gone"], self._gone)
+
+
+def _version(row: RowStruct, line: _Line | None) -> int:
+    return max(row.version, line.held.version) if line else row.version
+
+
+def _columns(row: RowStruct, content: Content | None) -> tuple[str | None, ...]:
+    """Everything personal; nothing of it stays unless the row is active."""
+    if content is None:
+        return (None,) * 6
+    editors = None if row.editors is None else ",".join(row.editors)
+    return (
+        editors,
+        content.code_key,
+        content.tax_key,
+        content.record,
+        content.shown,
+        content.words,
+    )
+
+
+def _row_of(values: _Values) -> int:
+    row = values[-1]
+    assert isinstance(row, int)
+    return row

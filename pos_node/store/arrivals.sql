@@ -1,0 +1,31 @@
+-- Rows of the feed, many at a time.
+
+-- name: pending
+SELECT DISTINCT customer_id FROM journal
+
+-- name: add
+INSERT INTO customer (scope, version, state, editors, code_key, tax_key, record, shown, words, row, id)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: change
+UPDATE customer SET scope = ?, version = ?, state = ?, editors = ?, code_key = ?, tax_key = ?,
+    record = ?, shown = ?, words = ?
+WHERE row = ?
+
+-- Id and version stay, so that nothing older can come back.
+-- name: withdraw
+UPDATE customer SET state = 'withdrawn', editors = NULL, code_key = NULL, tax_key = NULL,
+    record = NULL, shown = NULL, words = NULL
+WHERE row = ?
+
+-- name: note_gone
+INSERT INTO feed_gone (scope, key, version, state) VALUES (?, ?, ?, ?)
+ON CONFLICT (scope, key) DO UPDATE SET version = excluded.version, state = excluded.state
+
+-- name: held_reference
+SELECT scope, version, state FROM reference WHERE key = ?
+
+-- name: put_reference
+INSERT INTO reference (key, scope, version, state, record) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (key) DO UPDATE SET scope = excluded.scope, version = excluded.version,
+    state = excluded.state, record = excluded.record

@@ -1,0 +1,220 @@
+"""The word index: which customers a query finds, in the order of their names (SEARCH-13, LIST-5).
+
+Two FTS5 tables hold the words of contracts.matching, by column: `word` what the list searches unasked, `detail`
+what it searches when a column is chosen. Neither keeps a copy of the words: to take a row out, the words it went
+in with are given again. After a first load `detail` is filled little by little; until then, and for columns that
+no table has together, customers are read one by one (`found_by_reading`).
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from contracts.matching import COLUMNS, Alternative, Clause, Column, Query, kind_filter, matches
+from pos_node.store.places import place_of
+
+Table = Literal["word", "detail"]
+Indexed: TypeAlias = tuple[int, str]
+"""A row and its words, one line per column of COLUMNS."""
+
+WORD: tuple[Column, ...] = (
+    "name", "tax_number", "country", "postal_code", "town", "street", "attributes", "filters",
+)  # fmt: skip
+DETAIL: tuple[Column, ...] = (
+    "code", "siret", "email", "identity_document", "phone", "national_id", "attributes", "filters",
+)  # fmt: skip
+_HELD: dict[Table, tuple[Column, ...]] = {"word": WORD, "detail": DETAIL}
+_AT = {name: place for place, name in enumerate(COLUMNS)}
+_NAME, _ATTRIBUTES = _AT["name"], _AT["attributes"]
+_EVERYBODY = (kind_filter("retail"), kind_filter("business"))
+
+
+def _insert(table: Table) -> str:
+    columns = _HELD[table]
+    return f"INSERT INTO {table} (rowid, {', '.join(columns)}) VALUES (?{', ?' * len(columns)})"
+
+
+def _delete(table: Table) -> str:
+    columns = _HELD[table]
+    return (
+        f"INSERT INTO {table} ({table}, rowid, {', '.join(columns)}) "
+        f"VALUES ('delete', ?{', ?' * len(columns)})"
+    )
+
+
+_STATEMENTS = {
+    (table, what): make(table)
+    for table in _HELD
+    for what, make in (("insert", _insert), ("delete", _delete))
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Rows after `after` and up to `upto` are not in `detail` yet."""
+
+    after: int = 0
+    upto: int = 0
+
+    def __contains__(self, row: int) -> bool:
+        return self.after < row <= self.upto
+
+    @property
+    def open(self) -> bool:
+        return self.after < self.upto
+
+
+def read_gap(connection: sqlite3.Connection) -> Gap:
+    row = connection.execute("SELECT value FROM meta WHERE name = 'detail_gap'").fetchone()
+    return Gap(*map(int, row[0].split())) if row else Gap()
+
+
+def write_gap(connection: sqlite3.Connection, gap: Gap) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO meta (name, value) VALUES ('detail_gap', ?)",
+        (f"{gap.after} {gap.upto}",),
+    )
+
+
+def index_words(connection: sqlite3.Connection, rows: Sequence[Indexed]) -> None:
+    """Puts rows in. They must not be in."""
+    _write(connection, "insert", rows)
+
+
+def unindex_words(connection: sqlite3.Connection, rows: Sequence[Indexed]) -> None:
+    """Takes rows out, given the words they went in with."""
+    _write(connection, "delete", rows)
+
+
+def index_details(connection: sqlite3.Connection, rows: Iterable[Indexed]) -> None:
+    """Puts rows of the gap into `detail`."""
+    split = (_split(one) for one in rows)
+    connection.executemany(_STATEMENTS["detail", "insert"], sorted(map(_details, split)))
+
+
+def index_list_words(connection: sqlite3.Connection, rows: Iterable[Indexed]) -> None:
+    """Puts rows into `word` alone: they are left to the gap."""
+    split = (_split(one) for one in rows)
+    connection.executemany(_STATEMENTS["word", "insert"], sorted(map(_listed, split)))
+
+
+def _write(
+    connection: sqlite3.Connection, what: Literal["insert", "delete"], rows: Sequence[Indexed]
+) -> None:
+    """In the order of places: an index written in order is written once per transaction."""
+    if not rows:
+        return
+    split = [_split(one) for one in rows]
+    connection.executemany(_STATEMENTS["word", what], sorted(map(_listed, split)))
+    gap = read_gap(connection)
+    details = (
+        [_details(one) for one in split if one[1] not in gap]
+        if gap.open
+        else list(map(_details, split))
+    )
+    details.sort()
+    connection.executemany(_STATEMENTS["detail", what], details)
+
+
+_Split: TypeAlias = tuple[int, int, list[str]]
+
+
+def _split(one: Indexed) -> _Split:
+    row, text = one
+    words = text.split("\n")
+    return place_of(words[_NAME], row), row, words
+
+
+def _listed(one: _Split) -> tuple[int | str, ...]:
+    place, _, w = one
+    plain = _without_names(w[_ATTRIBUTES])
+    return place, w[0], w[1], w[2], w[3], w[4], w[5], plain, w[13]
+
+
+def _details(one: _Split) -> tuple[int | str, ...]:
+    place, _, w = one
+    return place, w[6], w[7], w[8], w[9], w[10], w[11], _with_names(w[_ATTRIBUTES]), w[13]
+
+
+def _without_names(attributes: str) -> str:
+    return " ".join([word for word in attributes.split() if word[0] != "="])
+
+
+def _with_names(attributes: str) -> str:
+    return " ".join([word for word in attributes.split() if word[0] == "="])
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A query as one of the tables understands it."""
+
+    table: Table
+    text: str
+
+
+def match_of(query: Query, *, details_whole: bool = True) -> Match | None:
+    """The query as FTS5 text; None: no table can answer it (now)."""
+    wanted = set(query.columns)
+    named = any(word[0] == "=" for clause in query.clauses for one in clause for word in one)
+    if wanted <= set(WORD) and not named:
+        return Match("word", _text(query))
+    if wanted <= set(DETAIL) and (named or "attributes" not in wanted) and details_whole:
+        return Match("detail", _text(query))
+    return None
+
+
+def _text(query: Query) -> str:
+    parts = []
+    if query.clauses:
+        clauses = " AND ".join(_clause(one) for one in query.clauses)
+        parts.append(f"{{{' '.join(query.columns)}}} : ({clauses})")
+    parts += [f"filters : {_quoted(one)}" for one in query.filters]
+    return " AND ".join(parts) or f"filters : ({' OR '.join(map(_quoted, _EVERYBODY))})"
+
+
+def _clause(clause: Clause) -> str:
+    return f"({' OR '.join(_alternative(one) for one in clause)})"
+
+
+def _alternative(words: Alternative) -> str:
+    starts = " AND ".join(f"{_quoted(word)} *" for word in words)
+    return f"({starts})"
+
+
+def _quoted(word: str) -> str:
+    return '"' + word.replace('"', '""') + '"'
+
+
+def found_in_index(
+    connection: sqlite3.Connection, match: Match, after: int, limit: int
+) -> list[int]:
+    """Places of customers that match, in the order of names."""
+    found = connection.execute(
+        f"SELECT rowid FROM {match.table} WHERE {match.table} MATCH ? AND rowid > ? ORDER BY rowid LIMIT ?",
+        (match.text, after, limit),
+    )
+    return [place for (place,) in found]
+
+
+def found_by_reading(
+    connection: sqlite3.Connection, query: Query, after: int, limit: int
+) -> list[int]:
+    """The same by reading every customer's words: seconds at a million."""
+    found = sorted(
+        place
+        for row, text in _candidates(connection, query)
+        if (words := text.split("\n"))
+        and (place := place_of(words[_NAME], row)) > after
+        and matches(query, words)
+    )
+    return found[:limit]
+
+
+def _candidates(connection: sqlite3.Connection, query: Query) -> Iterator[Indexed]:
+    """Rows with words that may match: one clause with a single reading narrows them down."""
+    sure = [clause[0] for clause in query.clauses if len(clause) == 1]
+    longest = max((word for one in sure for word in one), key=len, default="")
+    return connection.execute(
+        "SELECT row, words FROM customer WHERE words IS NOT NULL AND instr(words, ?)", (longest,)
+    )
