@@ -13,7 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 
 from contracts.reference import ReferenceRecord
 from contracts.topology import Rights, erp_topology
-from erp_node import imports, reference, tills
+from erp_node import reference, tills
 from erp_node.operators import UnknownRight, set_user
 from erp_node.settings import ErpSettings
 from erp_node.store.migrations import WrongDatabase, migrate
@@ -53,8 +53,10 @@ async def set_up(settings: ErpSettings) -> list[str]:
 
 async def import_with_progress(
     settings: ErpSettings, file: Path, rejects: Path, console: Console
-) -> imports.ImportReport:
+) -> "ImportReport":
     """Imports a file of customers with a progress bar."""
+    from erp_node import imports
+
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
