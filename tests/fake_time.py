@@ -52,6 +52,6 @@ def on_fake_time(test: Callable[P, Awaitable[None]]) -> Callable[P, None]:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    """Lets time pass until something is so; the runner's time-out ends a vain wait."""
-    while not true():  # noqa: ASYNC110 - the time is not the world's
+    """Lets time pass until something is so; a time-out around it ends a vain wait."""
+    while not true():  # noqa: ASYNC110 - what is waited for has no event of its own
         await asyncio.sleep(0.05)
