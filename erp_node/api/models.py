@@ -13,6 +13,7 @@ from contracts.matching import Column
 from contracts.search import AttributeValue, Criteria
 from erp_node.customers import Availability
 from erp_node.store.customers import Held, StoredLine
+from erp_node.store.listing import ListedState
 from web.problems import Shown
 
 Centres = Annotated[list[Code], Field(max_length=10_000)]
@@ -34,7 +35,10 @@ class CustomerFilter(BaseModel):
         list[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,60}:.", max_length=311)]],
         Field(max_length=20, description="`<attribute>:<value>`"),
     ] = []
-    after: Annotated[UUID | None, Field(description="`next` of the page before")] = None
+    state: Annotated[ListedState | None, Field(description="left out: both")] = None
+    after: Annotated[str | None, Field(max_length=60, description="`next` of the page before")] = (
+        None
+    )
     limit: Annotated[int, Field(ge=1, le=500)] = 50
 
     def criteria(self) -> Criteria:
@@ -112,10 +116,10 @@ class CustomerLine(BaseModel):
 
 
 class CustomerPage(BaseModel):
-    """Customers ordered by id; `next` goes into `after` for the page behind this one."""
+    """Customers ordered by code; `next` goes into `after` for the page behind this one."""
 
     rows: list[CustomerLine]
-    next: UUID | None = None
+    next: str | None = None
 
 
 class CustomerShown(CustomerLine):

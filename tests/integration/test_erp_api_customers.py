@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from erp_node.operators import RIGHTS
+from erp_node.store import listing
 from tests.databases import Database, Migrate
 from tests.integration.erp_api import Api, erp_api, migrate_erp
 
@@ -193,13 +194,34 @@ async def test_search_13_lists_are_searched_as_at_a_till_a_page_at_a_time(api: A
     while page["next"] is not None:
         page = await api.get("/customers", phrase="dupont", limit=2, after=page["next"])
         codes += [one["code"] for one in page["rows"]]
-    assert sorted(codes) == [*(f"L-{n}" for n in range(5)), "P-1"]
+    assert codes == [*(f"L-{n}" for n in range(5)), "P-1"]
     filtered = await api.get("/customers", country="PL")
     assert [one["code"] for one in filtered["rows"]] == ["P-1"]
     assert len((await api.get("/customers", groups="gold"))["rows"]) == 5
     assert (await api.get("/customers", phrase="lyon", column="name"))["rows"] == []
+    await api.pool.execute("UPDATE customer SET state = 'inactive' WHERE code_key = 'l-3'")
+    await api.pool.execute("UPDATE customer SET state = 'deleted' WHERE code_key = 'l-4'")
+    inactive = await api.get("/customers", state="inactive")
+    assert [one["code"] for one in inactive["rows"]] == ["L-3"]
+    both = await api.get("/customers", phrase="lyon")
+    assert [one["code"] for one in both["rows"]] == ["L-0", "L-1", "L-2", "L-3"]
     problem = await api.get("/customers", limit=0, phrase="x" * 201, colour="red", status=422)
     assert {one["name"] for one in problem["fields"]} == {"limit", "phrase", "colour"}
+
+
+async def test_a_list_goes_on_where_codes_are_far_apart(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "NEAR", 2)
+    for number in range(7):
+        town = "Nantes" if number in (1, 5, 6) else "Paris"
+        address = {"id": str(uuid4()), "town": town}
+        await _make(api, f"C-{number}", addresses=[address])
+    first = await api.get("/customers", phrase="nantes", limit=2)
+    assert [one["code"] for one in first["rows"]] == ["C-1", "C-5"]
+    second = await api.get("/customers", phrase="nantes", limit=2, after=first["next"])
+    assert ([one["code"] for one in second["rows"]], second["next"]) == (["C-6"], None)
+    assert len((await api.get("/customers", phrase="paris"))["rows"]) == 4
 
 
 async def test_a_record_that_sql_broke_is_listed_and_says_what_is_wrong(api: Api) -> None:
