@@ -128,7 +128,10 @@ class RabbitProcess:
             ) from None
 
     async def kill(self) -> None:
-        """SIGKILL to the Erlang VM, as a power cut would end it."""
+        """SIGKILL to the Erlang VM, as a power cut would end it.
+
+        A quorum queue declared less than about a second before never comes back: see docs/operations.md.
+        """
         if self._server is not None:
             self._server.kill()
             await until_ended(self._server, STOP_SECONDS)

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from pydantic import TypeAdapter
 from ruamel.yaml import YAML
 
 from contracts.reference import Centre, ReferenceRecord
 from contracts.topology import POS_ID
+from erp_node.__main__ import app as erp_app
 from ops.containers import Containers
 from ops.guardian import Guardian
+from pos_node.__main__ import app as pos_app
 
 ROOT = Path(__file__).parent.parent.parent
 COMPOSE = ROOT / "compose.yaml"
@@ -83,6 +86,16 @@ def test_tills_enrol_into_the_stores_that_are_set_up() -> None:
         pos_id, centre = read_compose()["services"][name]["command"]
         assert re.fullmatch(POS_ID, pos_id)
         assert centre in {store.code for store in stores}
+
+
+def test_containers_run_commands_that_exist() -> None:
+    services = read_compose()["services"]
+    words = [" ".join(services[name].get("entrypoint", [])) for name in NODE_SERVICES]
+    called = set(re.findall(r"-m ops erp ([a-z-]+)", " ".join(words)))
+    assert called == {"setup", "load-reference", "enrol-till"}
+    erp, pos = (typer.main.get_group(app).commands for app in (erp_app, pos_app))
+    assert called | {services["erp"]["command"][1]} <= set(erp)
+    assert {services[name]["command"][1] for name in ("pos-lyon-1", "pos-krakow-1")} <= set(pos)
 
 
 def test_private_containers_give_every_variable_that_has_no_default() -> None:
