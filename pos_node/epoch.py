@@ -44,15 +44,18 @@ async def open_epoch(store: Store, file: Path, rng: random.Random) -> Standing:
     return await store.read(rows.read_standing)
 
 
-async def begin_epoch(store: Store, file: Path, rng: random.Random) -> None:
-    """Numbers the journal anew under a new epoch.
+async def begin_epoch(
+    store: Store, file: Path, rng: random.Random, applied: int | None = None
+) -> str:
+    """Numbers the journal anew under a new epoch, which it returns; `applied` as `journal.renumber` takes it.
 
     Killed between the two steps, the till finds them different at its next start and begins again.
     """
     epoch = f"{rng.getrandbits(64):016x}"
-    entries = await store.write(journal.renumber, epoch, priority=Priority.JOURNAL)
+    entries = await store.write(journal.renumber, epoch, applied, priority=Priority.JOURNAL)
     await asyncio.to_thread(write_file, file, epoch)
     _log.info("numbering begins anew", action="journal_epoch", epoch=epoch, entries=entries)
+    return epoch
 
 
 def read_file(file: Path) -> str | None:

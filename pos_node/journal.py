@@ -117,12 +117,15 @@ def settle(connection: sqlite3.Connection, cursors: Mapping[str, int]) -> None:
         _show_anew(connection, customer_id)
 
 
-def renumber(connection: sqlite3.Connection, epoch: str) -> int:
+def renumber(connection: sqlite3.Connection, epoch: str, applied: int | None = None) -> int:
     """Begins a new epoch: entries not known to be applied get new numbers in it, in their order.
 
     For a database that comes from a backup: a number used twice can then never be taken for a
-    repetition. Returns how many entries there are.
+    repetition. `applied`: of the epoch that ends, the ERP has no more than this; what it had beyond
+    is sent again. Returns how many entries wait.
     """
+    if applied is not None:
+        rows.forget_applied_after(connection, rows.read_epoch(connection) or "", applied)
     waiting = rows.read_unapplied(connection)
     rows.begin_epoch(connection, epoch)
     for old in waiting:

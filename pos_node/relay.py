@@ -100,6 +100,7 @@ class Relay:
         self._epoch_file = epoch_file
         self._online = online
         self._rng = rng
+        self._epoch = at_start.epoch
         self._sent_at_most: int | None = at_start.last_seq
         self._welcome: tuple[Welcome, Standing] | None = None
         self._greeted = False
@@ -125,6 +126,8 @@ class Relay:
 
         When the till no longer has them the next welcome shows that the ERP is from a backup.
         """
+        if asked.epoch != self._epoch:
+            return
         before = asked.from_seq if self._again_from is None else self._again_from
         self._again_from = min(before, asked.from_seq)
         self._woken.set()
@@ -153,7 +156,9 @@ class Relay:
         now = await self._store.read(rows.read_standing)
         last_seq = now.last_seq if self._sent_at_most is None else self._sent_at_most
         if is_restored(welcome, asked, last_seq):
-            await begin_epoch(self._store, self._epoch_file, self._rng)
+            self._epoch = await begin_epoch(
+                self._store, self._epoch_file, self._rng, welcome.applied_seq
+            )
             self._lost = True
         self._sent_at_most, self._greeted = None, True
 
@@ -166,7 +171,7 @@ class Relay:
         self._lost, self._again_from = False, None
 
     async def _step(self) -> None:
-        entries, first = await self._store.read(_read_next, self._place)
+        entries, first = await self._store.read(_read_next, self._epoch, self._place)
         now = asyncio.get_running_loop().time()
         self._unanswered = look_at(self._unanswered, first, self._place, now)
         if entries:
@@ -229,8 +234,9 @@ class Relay:
         self._woken.set()
 
 
-def _read_next(connection: sqlite3.Connection, place: int) -> tuple[tuple[Entry, ...], int | None]:
+def _read_next(
+    connection: sqlite3.Connection, epoch: str, place: int
+) -> tuple[tuple[Entry, ...], int | None]:
     """The next entries to send, and the lowest that is not applied."""
-    epoch = rows.read_epoch(connection) or ""
     entries = rows.read_waiting(connection, epoch, place, BATCH)
     return entries, rows.read_first_waiting(connection, epoch)

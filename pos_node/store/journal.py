@@ -56,12 +56,13 @@ class Standing:
 def read_standing(connection: sqlite3.Connection) -> Standing:
     """The numbers of the journal and the feed's cursors."""
     epoch = read_epoch(connection) or ""
-    oldest = connection.execute(_SQL["first_waiting"], (epoch,)).fetchone()
+    last_seq, applied_seq = _read_number(connection, "journal_seq"), read_applied_seq(connection)
+    oldest = connection.execute(_SQL["first_after"], (epoch, applied_seq)).fetchone()
     return Standing(
         epoch=epoch,
-        last_seq=_read_number(connection, "journal_seq"),
-        applied_seq=_read_number(connection, "journal_applied"),
-        waiting=connection.execute(_SQL["count_waiting"], (epoch,)).fetchone()[0],
+        last_seq=last_seq,
+        applied_seq=applied_seq,
+        waiting=last_seq - applied_seq,
         oldest_waiting_at=datetime.fromisoformat(oldest[1]) if oldest else None,
         cursors=read_cursors(connection),
     )
@@ -118,13 +119,14 @@ def read_waiting(
     connection: sqlite3.Connection, epoch: str, after: int, limit: int
 ) -> tuple[Entry, ...]:
     """Entries the ERP is not known to have applied, in order, after a number."""
-    rows = connection.execute(_SQL["waiting_after"], (epoch, after, limit))
-    return tuple(_entry(row) for row in rows)
+    place = max(after, read_applied_seq(connection))
+    return tuple(_entry(row) for row in connection.execute(_SQL["after"], (epoch, place, limit)))
 
 
 def read_first_waiting(connection: sqlite3.Connection, epoch: str) -> int | None:
     """The lowest number the ERP is not known to have applied."""
-    row = connection.execute(_SQL["first_waiting"], (epoch,)).fetchone()
+    place = read_applied_seq(connection)
+    row = connection.execute(_SQL["first_after"], (epoch, place)).fetchone()
     return None if row is None else int(row[0])
 
 

@@ -10,16 +10,12 @@ ON CONFLICT (name) DO UPDATE SET value = excluded.value
 -- name: append
 INSERT INTO journal (epoch, seq, id, type, customer_id, body, at) VALUES (?, ?, ?, ?, ?, ?, ?)
 
--- name: waiting_after
+-- name: after
 SELECT epoch, seq, id, type, customer_id, body, at FROM journal
-WHERE epoch = ? AND seq > ? AND heads IS NULL
-ORDER BY seq LIMIT ?
+WHERE epoch = ? AND seq > ? ORDER BY seq LIMIT ?
 
--- name: first_waiting
-SELECT seq, at FROM journal WHERE epoch = ? AND heads IS NULL ORDER BY seq LIMIT 1
-
--- name: count_waiting
-SELECT count(*) FROM journal WHERE epoch = ? AND heads IS NULL
+-- name: first_after
+SELECT seq, at FROM journal WHERE epoch = ? AND seq > ? ORDER BY seq LIMIT 1
 
 -- Entries of an earlier numbering are all applied: those that were not got new numbers.
 -- name: of_customer

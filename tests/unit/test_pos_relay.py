@@ -191,8 +191,10 @@ async def test_the_erp_is_sent_again_what_it_asks_for(tmp_path: Path) -> None:
     async with till(tmp_path) as one:
         await one.change(5)
         await until(lambda: len(one.publisher.sent) == 5)
-        one.relay.resend(Resend(epoch="e", from_seq=4))
-        one.relay.resend(Resend(epoch="e", from_seq=3))
+        epoch = await one.store.read(read_epoch) or ""
+        one.relay.resend(Resend(epoch="of before", from_seq=1))
+        one.relay.resend(Resend(epoch=epoch, from_seq=4))
+        one.relay.resend(Resend(epoch=epoch, from_seq=3))
         await until(lambda: one.publisher.sent == [1, 2, 3, 4, 5, 3, 4, 5])
 
 
@@ -219,8 +221,11 @@ async def test_an_erp_that_forgot_what_it_had_applied_gets_the_rest_under_a_new_
         await until(lambda: len(one.publisher.sent) == 4)
         await one.apply(3)
         await one.greet(applied_seq=1)
-        await until(lambda: len(one.publisher.sent) > 4)
-        assert await one.store.read(read_epoch) != before
+        await until(lambda: len(one.publisher.sent) == 4 + 3)
+        after = await one.store.read(read_epoch)
+        assert after != before
+        assert one.publisher.sent[4:] == [1, 2, 3]
+        assert set(one.publisher.epochs[4:]) == {after}
 
 
 @on_fake_time
