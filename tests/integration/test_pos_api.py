@@ -1,6 +1,7 @@
 """The till's HTTP API: log-in, view, notices, status, settings, lists, and what it refuses."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 
 from contracts.journal import LostValue, Verdict
 from contracts.reference import AttributeDefinition, Choice, ConsentDefinition
+from pos_node.api.app import make_api
+from pos_node.api.till import Loading
 from pos_node.store.database import Priority
 from tests.pos_parts import put_reference, retail
 from tests.pos_till import PASSWORD, TestTill, open_till
@@ -200,6 +203,15 @@ async def test_sync_7_the_status_needs_no_log_in_and_tells_what_waits(
     assert status["scopes"] == [
         {"scope": "all", "cursor": 5, "head": 5, "behind": 0, "complete": True}
     ]
+
+
+async def test_sync_5_a_till_that_loads_shows_its_progress(till: TestTill) -> None:
+    parts = replace(till.parts, loading=lambda: Loading(rows_done=40, rows_to_do=60))
+    transport = httpx.ASGITransport(make_api(parts, "0"))
+    async with httpx.AsyncClient(transport=transport, base_url="http://till/api/v1") as http:
+        status = (await http.get("/status")).json()
+    assert status["loading"] == {"rows_done": 40, "rows_to_do": 60}
+    assert status["complete"] is False
 
 
 async def test_settings_are_those_that_hold_at_this_till(
