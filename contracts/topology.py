@@ -199,6 +199,8 @@ def _policies() -> tuple[Policy, ...]:
                 "dead-letter-strategy": "at-most-once",
             },
         ),
+        # Looking at a dead letter delivers it; looking must never drop it.
+        Policy("comptoir-dead", r"^dead$", {"delivery-limit": 1_000_000_000}),
         Policy("comptoir-rpc", r"^erp\.rpc\.", {"message-ttl": 30_000, "max-length": 20_000}),
         Policy(
             "comptoir-feed",

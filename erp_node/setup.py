@@ -196,8 +196,11 @@ async def make_erp_user(settings: ErpSettings, admin: Admin) -> None:
     if user == urlsplit(settings.amqp_admin_url or "").username:
         raise CannotDo(f"COMPTOIR_AMQP_URL: {user} is the administrator; give the ERP a user of its own")
     await admin.put_vhost(vhost_of(settings.amqp_url))
+    # It puts dead letters back as their tills sent them: RabbitMQ calls that impersonating.
     await admin.put_user(
-        user, password_hash=hash_password(unquote(parts.password or ""), os.urandom(4))
+        user,
+        password_hash=hash_password(unquote(parts.password or ""), os.urandom(4)),
+        tags=("impersonator",),
     )
     await admin.put_rights(user, ALL_RIGHTS)
     await apply_policies(admin, erp_topology().policies)

@@ -36,8 +36,8 @@ from web.passwords import Passwords
 from web.server import listen, port_of, serve
 from web.sessions import Gate, Sessions
 
-DATABASE_FILE = "till.db"
-EPOCH_FILE = "journal.epoch"
+DATABASE_FILE = "customers.db"
+EPOCH_FILE = "epoch.txt"
 
 
 def software_version() -> str:
@@ -62,3 +62,48 @@ async def run_node(
             say_ready(f"http://{settings.http_host}:{port_of(listener)}")
             for task in node.tasks:
                 group.create_task(task)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """The parts that run, and what the HTTP API needs of them."""
+
+    till: Till
+    tasks: tuple[Coroutine[Any, Any, None], ...]
+
+
+async def open_node(settings: PosSettings, who: Enrolment, stack: AsyncExitStack) -> Node:
+    """Opens the till's file and makes every part; `stack` closes what was opened. Raises StoreError."""
+    clock, rng = SystemClock(), random.Random()
+    address = TillAddress(who.pos_id, who.centre, full=who.mode == "full")
+    settings.data.mkdir(parents=True, exist_ok=True)
+    store = Database(settings.data / DATABASE_FILE)
+    await store.open()
+    stack.push_async_callback(store.close)
+    epoch_file = settings.data / EPOCH_FILE
+    at_start = await open_epoch(store, epoch_file, rng)
+    await store.write(follow_scopes, address.scopes, priority=Priority.FEED)
+
+    broker = AmqpBroker(who.amqp_url)
+    incoming = Link(broker, f"{who.pos_id} feed", clock=clock, rng=rng)
+    outgoing = Link(broker, f"{who.pos_id} journal", clock=clock, rng=rng)
+    asking = Link(broker, f"{who.pos_id} questions", clock=clock, rng=rng)
+    requester = Requester(address.reply_queue, rng=rng)
+    publisher = Publisher(f"{who.pos_id} publisher")
+
+    contact = Contact(asyncio.get_running_loop().time)
+    questions = Questions(requester, who.pos_id, clock=clock, rng=rng, contact=contact)
+    presence: Presence
+
+    def online() -> bool:
+        return presence.online
+
+    relay = Relay(
+        store, publisher, outgoing, who.pos_id,
+        at_start=at_start, epoch_file=epoch_file, online=online, rng=rng,
+    )  # fmt: skip
+    presence = Presence(
+        questions, contact, asking, lambda: store.read(read_standing),
+        clock=clock, rng=rng, instance=f"{rng.getrandbits(64):016x}",
+        software=software_version(), on_welcome=relay.hear_welcome,
+    )  # fmt: skip
