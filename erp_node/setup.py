@@ -14,6 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 from contracts.reference import ReferenceRecord
 from contracts.topology import Rights, erp_topology
 from erp_node import reference, tills
+from erp_node.imports import ImportReport, WrongFile, import_file
 from erp_node.operators import UnknownRight, set_user
 from erp_node.settings import ErpSettings
 from erp_node.store.migrations import WrongDatabase, migrate
@@ -53,10 +54,8 @@ async def set_up(settings: ErpSettings) -> list[str]:
 
 async def import_with_progress(
     settings: ErpSettings, file: Path, rejects: Path, console: Console
-) -> "ImportReport":
+) -> ImportReport:
     """Imports a file of customers with a progress bar."""
-    from erp_node import imports
-
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -67,7 +66,7 @@ async def import_with_progress(
     async with _mendable(), pool_of(settings) as pool:
         with bar:
             task = bar.add_task(f"importing {file.name}", total=file.stat().st_size)
-            return await imports.import_file(
+            return await import_file(
                 pool,
                 file,
                 rejects_path=rejects,
@@ -176,7 +175,7 @@ async def _mendable() -> AsyncIterator[None]:
     except (
         WrongDatabase,
         UnknownRight,
-        imports.WrongFile,
+        WrongFile,
         tills.WrongTill,
         reference.WrongRecord,
     ) as error:
