@@ -13,11 +13,12 @@ UPDATE erp_identity i SET
     renewed_at = clock_timestamp(),
     timeline = here.timeline
 FROM (
-    SELECT system_identifier || '.' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) AS timeline
+    SELECT system_identifier || '.' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) AS timeline,
+        (SELECT timeline IS NULL FROM erp_identity) AS first_start
     FROM pg_control_system()
 ) AS here
 WHERE i.timeline IS DISTINCT FROM here.timeline
-RETURNING i.feed_epoch;
+RETURNING CASE WHEN NOT here.first_start THEN i.feed_epoch END;
 
 -- name: renew_epoch
 -- A till knows a number that was never given: the database is older than it was. At most once a minute.

@@ -51,9 +51,9 @@ CREATE TABLE customer (
     everywhere     boolean NOT NULL DEFAULT false,  -- available to every centre
     centres        text[] NOT NULL DEFAULT '{}',    -- available to these
     editors        text[],                          -- centres that may edit it; null: all
-    CONSTRAINT customer_centre_codes CHECK
-        (array_to_string(centres || editors, ' ')
-         ~ '^([A-Za-z0-9_-]{1,60}( [A-Za-z0-9_-]{1,60})*)?$'),
+    CONSTRAINT customer_centre_codes CHECK          -- as an array is written, anything odd stands in quotes
+        ((centres || editors)::text ~ '^\{([A-Za-z0-9_-]{1,60}(,[A-Za-z0-9_-]{1,60})*)?\}$'
+         AND array_position(centres || editors, NULL) IS NULL),
     record         jsonb NOT NULL,
     words          text[],                          -- contracts.matching.words_of; null: to be written anew
     rule           smallint NOT NULL DEFAULT 1,

@@ -1,0 +1,188 @@
+"""Pages that tills pull, kept for others, and digests (SYNC-5, SYNC-6, I7)."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from uuid import UUID, uuid4
+
+import pytest
+
+from contracts.feed import PAGE_ROWS, Pull, bucket_of
+from erp_node.feed import Feed
+from erp_node.store import feed as store
+from erp_node.store.pool import Pool, open_pool
+from tests.databases import Database, Migrate
+from tests.erp import Time, enrol, migrated, retail, store_customer
+from tests.feeds import Reader, make_feed, sequence
+
+C1 = "centre.C1.customers"
+
+
+@pytest.fixture
+def migrate() -> Migrate:
+    return migrated
+
+
+@pytest.fixture
+async def pool(database: Database) -> AsyncIterator[Pool]:
+    opened = await open_pool(database.dsn, max_size=6)
+    await enrol(opened, "p1")
+    await enrol(opened, "small", mode="local_only")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def feed(pool: Pool, time: Time) -> Feed:
+    return make_feed(pool, time)
+
+
+async def fill(pool: Pool, count: int, scope: str = "all.customers") -> list[UUID]:
+    """Stores many customers at once."""
+    ids = [uuid4() for _ in range(count)]
+    await pool.execute(
+        "INSERT INTO customer (id, everywhere, centres, words, record)"
+        " SELECT id, $2, CASE WHEN $2 THEN '{}' ELSE '{C1}'::text[] END, array_fill('w'::text, '{14}'),"
+        " jsonb_build_object('kind', 'business', 'code', id, 'name', 'Żółć ' || n)"
+        " FROM unnest($1::uuid[]) WITH ORDINALITY AS made (id, n)",
+        ids,
+        scope == "all.customers",
+    )
+    return ids
+
+
+async def test_sync_6_a_bucket_shows_what_a_reader_lacks_or_has_too_many(
+    pool: Pool, feed: Feed
+) -> None:
+    ids = await fill(pool, 400)
+    gone, bucket = ids[0], bucket_of(str(ids[0]))
+    await sequence(pool)
+    await pool.execute("UPDATE customer SET is_customer = false WHERE id = $1", gone)
+    await sequence(pool)
+    expected = {str(id) for id in ids if bucket_of(str(id)) == bucket}
+    states: dict[str, str] = {}
+    cursor = 0
+    reader = Reader(feed, "all.customers")
+    while True:
+        pull = Pull(scope="all.customers", from_seq=cursor, limit=1, bucket=bucket)
+        page = reader.take(await feed.pull(pull))
+        states |= {row.key: row.state for row in page.rows}
+        cursor = page.to_seq
+        if page.remaining == 0:
+            break
+    assert states.keys() == expected
+    assert states[str(gone)] == "withdrawn"
+
+
+async def test_a_till_that_knows_another_epoch_starts_anew_and_hears_of_withdrawals(
+    pool: Pool, feed: Feed
+) -> None:
+    ids = await fill(pool, 3)
+    await sequence(pool)
+    await pool.execute("UPDATE customer SET is_customer = false WHERE id = $1", ids[0])
+    await sequence(pool)
+    reader = Reader(feed, "all.customers", epoch="another", cursor=2)
+    await reader.catch_up()
+    assert reader.pages[0].prev_seq == 0
+    assert reader.rows[str(ids[0])].state == "withdrawn"
+    assert await reader.agrees()
+
+
+async def test_a_till_ahead_of_the_feed_makes_the_feeds_begin_anew(pool: Pool, feed: Feed) -> None:
+    """The database was restored: its next numbers were seen already, with other rows."""
+    await fill(pool, 3)
+    await sequence(pool)
+    reader = Reader(feed, "all.customers")
+    await reader.catch_up()
+    before = reader.epoch
+    await pool.execute("UPDATE erp_identity SET renewed_at = now() - interval '1 hour'")
+    reader.cursor = 7
+    await reader.catch_up()
+    assert reader.epoch != before
+    assert (reader.pages[-1].prev_seq, reader.cursor) == (0, 3)
+    after = reader.epoch
+    await feed.pull(Pull(scope="all.customers", epoch=after, from_seq=9))
+    assert await pool.fetchval("SELECT feed_epoch FROM erp_identity") == after, (
+        "at most once a minute"
+    )
+
+
+async def test_i7_an_erased_customer_is_in_no_page_from_that_moment(pool: Pool, feed: Feed) -> None:
+    ids = await fill(pool, 600)
+    await sequence(pool)
+    pull = Pull(scope="all.customers")
+    reader = Reader(feed, "all.customers")
+    reader.take(await feed.pull(pull))
+    assert '"name"' in reader.rows[str(ids[0])].record
+    first = await feed.pull(pull)
+    assert first is await feed.pull(pull), "kept for the next who asks"
+    await pool.execute("UPDATE customer SET state = 'anonymised' WHERE id = $1", ids[0])
+    reader.take(again := await feed.pull(pull))
+    assert again is not first
+    assert again.to_seq == first.to_seq
+    later = Reader(feed, "all.customers")
+    later.take(again)
+    assert (later.rows[str(ids[0])].state, later.rows[str(ids[0])].record) == ("anonymised", "")
+
+
+async def test_a_hundred_who_ask_at_once_cost_one_page(
+    pool: Pool, feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(pool, PAGE_ROWS)
+    await sequence(pool)
+    built = 0
+    read_rows = store.read_rows
+
+    async def count(*args: object) -> list[store.Stretch]:
+        nonlocal built
+        built += 1
+        return await read_rows(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(store, "read_rows", count)
+    pages = await asyncio.gather(*(feed.pull(Pull(scope="all.customers")) for _ in range(100)))
+    assert len({id(page) for page in pages}) == 1 == built
+
+
+async def test_sync_6_a_digest_is_added_up_once_while_nothing_changes(
+    pool: Pool, feed: Feed
+) -> None:
+    await fill(pool, 5)
+    await sequence(pool)
+    first = await feed.digest("all.customers")
+    assert await feed.digest("all.customers") is first
+    await fill(pool, 1)
+    await sequence(pool)
+    assert sum((await feed.digest("all.customers")).counts) == 6
+
+
+async def test_pages_of_large_records_stay_within_a_message(pool: Pool, feed: Feed) -> None:
+    rng = random.Random(1)
+    for number in range(12):
+        noise = "".join(
+            rng.choices("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", k=39_000)
+        )
+        consents = [{"definition": f"c{n}", "state": "given", "signature": noise} for n in range(3)]
+        await store_customer(pool, retail(f"L{number}", consents=consents))
+    large = await store_customer(pool, retail("TOO-LARGE"))
+    await pool.execute(
+        "UPDATE customer SET record = record || jsonb_build_object('attributes', jsonb_build_object('x', 'y'),"
+        " 'unknown', repeat('x', 300000)) WHERE id = $1", large,
+    )  # fmt: skip
+    await sequence(pool)
+    reader = Reader(feed, "all.customers")
+    await reader.catch_up()
+    assert len(reader.rows) == 12
+    assert len(reader.pages) > 1
+    assert [one.customer_id for one in await store.list_troubles(pool)] == [large]
+
+
+async def test_an_empty_feed_answers_too(feed: Feed) -> None:
+    reader = Reader(feed, "centre.NOWHERE")
+    await reader.catch_up()
+    assert (reader.cursor, reader.rows) == (0, {})
+    assert await reader.agrees()
