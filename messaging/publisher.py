@@ -83,6 +83,9 @@ class Publisher:
 
     async def _begin(self, message: Message) -> asyncio.Future[None]:
         """Writes the message as soon as the window has room."""
+        if self._channel is None or self._channel.closed.done():
+            # Whoever tries again at once must not keep the link from noticing its loss.
+            await asyncio.sleep(0)
         channel = self._need_channel()
         try:
             async with asyncio.timeout(self._timeout):

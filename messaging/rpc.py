@@ -100,6 +100,9 @@ class Requester:
     ) -> Delivery:
         failure: MessagingError
         try:
+            if self._channel is None or self._channel.closed.done():
+                # Whoever tries again at once must not keep the link from noticing its loss.
+                await asyncio.sleep(0)
             if self._channel is None:
                 raise LinkDown(self._why_not)
             self._channel.send(question)

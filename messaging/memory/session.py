@@ -91,6 +91,11 @@ class Session:
     def get(self, name: str) -> Delivery | None:
         self.check("read", "queue", name)
         queue = self._broker.queue(name)
+        if queue.spec.single_active_consumer:
+            raise ChannelClosed(
+                f"RESOURCE_LOCKED - cannot obtain access to locked queue '{name}': no basic.get"
+                " with single active consumer"
+            )
         stored = queue.take()
         return None if stored is None else self._hand_out(queue, stored, None, True)
 

@@ -224,6 +224,12 @@ async def test_one_active_consumer_and_the_next_takes_over_from_where_it_was(bus
     await connections[1].close()
 
 
+async def test_a_queue_for_one_active_consumer_gives_nothing_to_others(channel: Channel) -> None:
+    await channel.declare_queue(Queue("q", "quorum", single_active_consumer=True))
+    with pytest.raises(ChannelClosed, match="RESOURCE_LOCKED"):
+        await channel.get("q")
+
+
 async def test_a_consumer_whose_queue_is_deleted_loses_its_channel(
     connection: Connection, channel: Channel
 ) -> None:
