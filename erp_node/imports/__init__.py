@@ -1,0 +1,22 @@
+"""Importing customers from a file (CSV or JSON Lines): good rows go in, bad ones are named.
+
+**JSON Lines**: one object per line. Either `record` is the whole customer
+(contracts.customers.Customer) and the other keys stand beside it, or all stand in one object. What
+a record does not name it does not have.
+
+**CSV**: the first line names the columns, separated by commas, semicolons, tabs or `|`. A column is a
+field of the customer; a field of its main address (`town` or `address.town`; what both have, such
+as `phone`, only as `address.phone`); `attribute.NAME`; `consent.DEFINITION` (given, refused,
+unknown); `groups` (codes, with spaces between). `kind` and `code` are required. Fields without a
+column stay as they are; an empty cell empties its field, except in a column of a consent.
+
+**Both** may say `id`, `everywhere`, `centres`, `editors`, `is_customer`, `active`; what they leave
+out stays as it is. A new customer for whom neither `everywhere` nor `centres` is said is available
+everywhere. A customer is known by its id, otherwise by its code. The text is UTF-8. Importing a
+file again changes nothing.
+"""
+
+from erp_node.imports.files import WrongFile
+from erp_node.imports.load import ImportReport, import_file
+
+__all__ = ["ImportReport", "WrongFile", "import_file"]

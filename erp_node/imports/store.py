@@ -1,0 +1,156 @@
+"""Storing rows: what they are about is looked up and locked, decided, and written, a batch at a time."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import asyncpg
+from pydantic import ValidationError
+
+from contracts.customers import code_key
+from erp_node.customers import Actor, history_of
+from erp_node.imports.merge import Fault, identify, merge_row, taken
+from erp_node.imports.rows import Reject, Row
+from erp_node.store import customers as store
+from erp_node.store.customers import Held, Write
+from erp_node.store.faults import is_transient
+from erp_node.store.pool import Connection, Pool
+from messaging.failures import describe
+
+ATTEMPTS = 3
+"""Somebody may take a code or change a customer between looking and writing."""
+
+
+@dataclass
+class Seen:
+    """The lines that codes and customers of the file stand in: of two for one, the first counts."""
+
+    codes: dict[str, int] = field(default_factory=dict)
+    ids: dict[UUID, int] = field(default_factory=dict)
+
+    def fault(self, row: Row) -> Fault | None:
+        """Whether an earlier line has this row's code; remembers it otherwise."""
+        first = self.codes.setdefault(code_key(row.record.code), row.line)
+        return None if first == row.line else Fault("code", f"line {first} has the same code")
+
+    def fault_of_id(self, customer_id: UUID, row: Row) -> Fault | None:
+        """Whether an earlier line is about this customer; remembers it otherwise."""
+        first = self.ids.setdefault(customer_id, row.line)
+        return (
+            None if first == row.line else Fault("id", f"line {first} is about the same customer")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of readable rows."""
+
+    created: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    bad: Sequence[Reject] = ()
+
+    def plus(self, other: "Stored") -> "Stored":
+        return Stored(
+            self.created + other.created,
+            self.changed + other.changed,
+            self.unchanged + other.unchanged,
+            (*self.bad, *other.bad),
+        )
+
+
+async def store_rows(pool: Pool, rows: Sequence[Row], seen: Seen, actor: Actor) -> Stored:
+    """Stores the good ones of these rows. Raises what the database raises when it is not their fault."""
+    faults = [(row, seen.fault(row)) for row in rows]
+    twice = Stored(bad=[_reject(row, fault) for row, fault in faults if fault])
+    rest = [row for row, fault in faults if not fault]
+    try:
+        return twice.plus(await _store_together(pool, rest, seen, actor))
+    except Exception as error:
+        if is_transient(error):
+            raise
+    for row in rest:
+        twice = twice.plus(await _store_alone(pool, row, seen, actor))
+    return twice
+
+
+async def _store_alone(pool: Pool, row: Row, seen: Seen, actor: Actor) -> Stored:
+    try:
+        return await _store_together(pool, [row], seen, actor)
+    except Exception as error:
+        if is_transient(error):
+            raise
+        return Stored(bad=[_reject(row, _fault(row, error))])
+
+
+def _fault(row: Row, error: Exception) -> Fault:
+    match error:
+        case asyncpg.UniqueViolationError(constraint_name="customer_code"):
+            return taken(row.record.code)
+        case asyncpg.PostgresError():
+            return Fault("", "cannot be stored: " + str(error).partition("\n")[0])
+        case _:
+            return Fault("", f"cannot be stored: {describe(error)}")
+
+
+async def _store_together(pool: Pool, rows: Sequence[Row], seen: Seen, actor: Actor) -> Stored:
+    for attempt in range(ATTEMPTS):
+        try:
+            async with pool.acquire() as connection, connection.transaction():
+                return await _transact(connection, rows, seen, actor)
+        except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError):
+            if attempt == ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+async def _transact(
+    connection: Connection, rows: Sequence[Row], seen: Seen, actor: Actor
+) -> Stored:
+    owners = await store.code_owners(connection, (row.record.code for row in rows))
+    known = [(row, identify(row, owners)) for row in rows]
+    ids = {found for _, found in known if isinstance(found, UUID)}
+    held = await store.lock_customers(connection, ids)
+    decided = [(row, _decide(row, found, held, seen)) for row, found in known]
+    changed = [(held.get(one.id), one) for _, one in decided if isinstance(one, Held)]
+    await _write(connection, changed, actor)
+    return Stored(
+        created=sum(before is None for before, _ in changed),
+        changed=sum(before is not None and before != after for before, after in changed),
+        unchanged=sum(before == after for before, after in changed),
+        bad=[_reject(row, one) for row, one in decided if isinstance(one, Fault)],
+    )
+
+
+def _decide(row: Row, found: UUID | Fault, held: dict[UUID, Held], seen: Seen) -> Held | Fault:
+    if isinstance(found, Fault):
+        return found
+    try:
+        merged = merge_row(row, found, held.get(found))
+    except ValidationError:
+        return Fault("", "what is stored of this customer cannot be read")
+    return seen.fault_of_id(found, row) or merged
+
+
+async def _write(
+    connection: Connection, changed: Sequence[tuple[Held | None, Held]], actor: Actor
+) -> None:
+    made = [after for before, after in changed if before is None]
+    edited = [(before, after) for before, after in changed if before not in (None, after)]
+    if edited:
+        await store.update_customers(connection, list(_writes((a for _, a in edited), actor)))
+        lines = [
+            line for before, after in edited if before for line in history_of(before, after, actor)
+        ]
+        await store.add_history(connection, lines)
+    if made:
+        made.sort(key=lambda one: one.customer.code)
+        await store.insert_customers(connection, list(_writes(iter(made), actor)))
+
+
+def _writes(customers: Iterator[Held], actor: Actor) -> Iterator[Write]:
+    return (Write(one, actor.name, actor.where, actor.at) for one in customers)
+
+
+def _reject(row: Row, fault: Fault) -> Reject:
+    return Reject(row.line, fault.column, fault.reason, row.raw)

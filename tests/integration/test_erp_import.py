@@ -1,0 +1,443 @@
+"""Importing customers from files into PostgreSQL: good rows go in, bad ones are named (CUST-2, CUST-3, SYNC-3)."""
+
+import csv
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from contracts.customers import Customer
+from contracts.matching import words_of
+from erp_node.imports import ImportReport, WrongFile, import_file
+from erp_node.imports.load import BATCH
+from erp_node.store.pool import Pool, open_pool
+from tests.databases import Database, Migrate
+from tests.erp import NOON, Time, business, migrated, retail, store_customer, stored
+
+HEADER = "kind,code,last_name,first_name,phone"
+
+
+@pytest.fixture
+def migrate() -> Migrate:
+    return migrated
+
+
+@pytest.fixture
+async def pool(database: Database) -> AsyncIterator[Pool]:
+    opened = await open_pool(database.dsn, max_size=4)
+    yield opened
+    await opened.close()
+
+
+@dataclass
+class Importer:
+    """Writes files and imports them."""
+
+    pool: Pool
+    folder: Path
+    progress: list[int] = field(default_factory=list)
+
+    @property
+    def rejects(self) -> Path:
+        return self.folder / "rejects.csv"
+
+    async def bytes(self, content: bytes) -> ImportReport:
+        path = self.folder / "customers.txt"
+        path.write_bytes(content)
+        return await import_file(
+            self.pool,
+            path,
+            rejects_path=self.rejects,
+            on_progress=self.progress.append,
+            clock=Time(),
+        )
+
+    async def table(self, *lines: str, header: str = HEADER) -> ImportReport:
+        return await self.bytes("\n".join((header, *lines)).encode() + b"\n")
+
+    async def json(self, *objects: Any) -> ImportReport:
+        return await self.bytes(b"".join(json.dumps(one).encode() + b"\n" for one in objects))
+
+    def rejected(self) -> list[tuple[str, str, str]]:
+        """Line, column and reason of every rejected row."""
+        with self.rejects.open(encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file)
+        assert header == ["line", "column", "reason", "row"]
+        return [(line, column, reason) for line, column, reason, _ in rows]
+
+    async def codes(self) -> list[str]:
+        rows = await self.pool.fetch("SELECT record->>'code' AS code FROM customer ORDER BY 1")
+        return [row["code"] for row in rows]
+
+    async def one(self, code: str) -> tuple[UUID, Customer]:
+        id = await self.pool.fetchval("SELECT id FROM customer WHERE record->>'code' = $1", code)
+        return id, await stored(self.pool, id)
+
+
+@pytest.fixture
+def importer(pool: Pool, folder: Path) -> Importer:
+    return Importer(pool, folder)
+
+
+def report(
+    created: int = 0, changed: int = 0, unchanged: int = 0, rejected: int = 0
+) -> ImportReport:
+    rows = created + changed + unchanged + rejected
+    return ImportReport(rows, created, changed, unchanged, rejected)
+
+
+async def everything(pool: Pool) -> list[str]:
+    tables = ("customer", "customer_history", "feed_mark")
+    return [
+        str(row) for name in tables for row in await pool.fetch(f"SELECT * FROM {name} ORDER BY id")
+    ]
+
+
+def line(customer: Customer, **more: object) -> dict[str, object]:
+    return {"record": json.loads(customer.model_dump_json(exclude_none=True)), **more}
+
+
+async def test_json_lines_bring_whole_customers(importer: Importer, pool: Pool) -> None:
+    id = uuid4()
+    whole = retail(
+        "A", town="Łódź", groups=["vip"], attributes={"colour": "red"},
+        consents=[{"definition": "x", "state": "given"}],
+        contacts=[{"id": str(uuid4()), "origin": "erp", "last_name": "Nowak"}],
+    )  # fmt: skip
+    done = await importer.json(
+        line(
+            whole, id=str(id), everywhere=False, centres=["C2", "C1"], editors=["C1"], active=False
+        ),
+        line(retail("B"), is_customer=False),
+    )
+    assert done == report(created=2)
+    assert await stored(pool, id) == whole
+    row = await pool.fetchrow("SELECT * FROM customer WHERE id = $1", id)
+    assert row is not None
+    assert (row["everywhere"], row["centres"], row["editors"]) == (False, ["C1", "C2"], ["C1"])
+    assert (row["state"], row["is_customer"], row["version"]) == ("inactive", True, 1)
+    assert row["words"] == list(words_of(whole))
+    other = await pool.fetchrow(
+        "SELECT everywhere, state, is_customer FROM customer WHERE id <> $1", id
+    )
+    assert other is not None
+    assert tuple(other) == (True, "active", False)
+    making = await pool.fetchrow("SELECT changed_by, changed_where, at FROM customer_history")
+    assert making is not None
+    assert tuple(making) == ("import", "import", NOON)
+
+
+async def test_json_lines_may_be_flat(importer: Importer) -> None:
+    flat = {"kind": "retail", "code": "A", "last_name": "D", "first_name": "J", "everywhere": True}
+    assert await importer.json(flat) == report(created=1)
+
+
+async def test_a_table_brings_the_columns_it_has(importer: Importer) -> None:
+    done = await importer.table(
+        "retail,A,Dupont,Jean,0611,Lyon,69001,red,given,vip pro,j@d.fr,rue",
+        "business,B,,,,,,,,,,",
+        header="kind,code,last_name,first_name,phone,town,address.postal_code,attribute.colour,"
+        "consent.news,groups,email,name",
+    )
+    assert done == report(created=1, rejected=1)
+    assert importer.rejected() == [("3", "name", "is required")]
+    _, customer = await importer.one("A")
+    assert customer.addresses[0].model_dump(exclude_none=True, exclude={"id"}) == {
+        "type": "main", "town": "Lyon", "postal_code": "69001", "consents": []
+    }  # fmt: skip
+    assert (customer.phone, customer.groups, customer.attributes) == (
+        "0611",
+        ["vip", "pro"],
+        {"colour": "red"},
+    )
+    assert [(one.definition, one.state) for one in customer.consents] == [("news", "given")]
+
+
+@pytest.mark.parametrize("form", ["json", "table"])
+async def test_importing_the_same_file_twice_changes_nothing(
+    importer: Importer, pool: Pool, form: str
+) -> None:
+    async def load() -> ImportReport:
+        if form == "json":
+            return await importer.json(
+                line(retail("A", town="Lyon"), centres=["C1"]),
+                line(business("B", "SA"), active=False),
+            )
+        return await importer.table(
+            "retail,A,Dupont,Jean,Lyon,red,given,C1",
+            "retail,B,Durand,Jean,,,,",
+            header="kind,code,last_name,first_name,town,attribute.colour,consent.news,centres",
+        )
+
+    assert await load() == report(created=2)
+    before = await everything(pool)
+    assert await load() == report(unchanged=2)
+    assert await everything(pool) == before
+
+
+async def test_sync_3_a_changed_row_leaves_history(importer: Importer, pool: Pool) -> None:
+    await importer.table("retail,A,Dupont,Jean,1")
+    assert await importer.table("retail,A,Durand,Jean,1") == report(changed=1)
+    id, customer = await importer.one("A")
+    assert customer == retail("A", "Durand", phone="1")
+    assert await pool.fetchval("SELECT version FROM customer") == 2
+    change = await pool.fetchrow(
+        "SELECT * FROM customer_history WHERE customer_id = $1 AND path <> ''", id
+    )
+    assert change is not None
+    assert (change["path"], change["old"], change["new"]) == ("last_name", '"Dupont"', '"Durand"')
+    assert (change["version"], change["changed_where"]) == (2, "import")
+
+
+async def test_a_table_leaves_other_fields_as_they_are(importer: Importer, pool: Pool) -> None:
+    there = retail(
+        "A", phone="1", email="a@b.fr", town="Lyon", street="rue", attributes={"size": "L", "colour": "red"},
+        consents=[{"definition": "sms", "state": "refused"}],
+    )  # fmt: skip
+    id = await store_customer(pool, there, everywhere=False, centres=("C1",), editors=("C1",))
+    done = await importer.table(
+        "retail,a,Dupont,Jean,,Paris,,given",
+        header="kind,code,last_name,first_name,phone,town,attribute.colour,consent.news",
+    )
+    assert done == report(changed=1)
+    after = await stored(pool, id)
+    assert (after.phone, after.email, after.attributes) == (None, "a@b.fr", {"size": "L"})
+    assert after.addresses == [there.addresses[0].model_copy(update={"town": "Paris"})]
+    assert [(one.definition, one.state) for one in after.consents] == [
+        ("sms", "refused"),
+        ("news", "given"),
+    ]
+    row = await pool.fetchrow("SELECT everywhere, centres, editors FROM customer")
+    assert row is not None
+    assert tuple(row) == (False, ["C1"], ["C1"])
+
+
+async def test_a_whole_record_takes_the_place_of_the_other(importer: Importer, pool: Pool) -> None:
+    id = await store_customer(pool, retail("A", phone="1"))
+    assert await importer.json(line(retail("A", email="a@b.fr"))) == report(changed=1)
+    assert await stored(pool, id) == retail("A", email="a@b.fr")
+
+
+async def test_a_customer_is_known_by_its_id(importer: Importer, pool: Pool) -> None:
+    id = await store_customer(pool, retail("A"))
+    assert await importer.json(line(retail("B"), id=str(id))) == report(changed=1)
+    assert (await stored(pool, id)).code == "B"
+
+
+async def test_cust_3_codes_in_use_are_rejected(importer: Importer, pool: Pool) -> None:
+    await store_customer(pool, retail("A"))
+    done = await importer.json(
+        line(retail("a"), id=str(uuid4())),
+        line(retail("B")),
+        line(retail("b", "Nowak")),
+        line(retail("C"), id=str(uuid4())),
+    )
+    assert done == report(created=2, rejected=2)
+    assert importer.rejected() == [
+        ("1", "code", "code a is used by another customer"),
+        ("3", "code", "line 2 has the same code"),
+    ]
+    assert await importer.codes() == ["A", "B", "C"]
+
+
+async def test_one_customer_twice_is_rejected(importer: Importer) -> None:
+    id = str(uuid4())
+    done = await importer.json(line(retail("A"), id=id), line(retail("B"), id=id))
+    assert done == report(created=1, rejected=1)
+    assert importer.rejected() == [("2", "id", "line 1 is about the same customer")]
+
+
+@pytest.mark.parametrize("state", ["deleted", "anonymised"])
+async def test_anon_4_an_import_does_not_bring_back_who_was_erased(
+    importer: Importer, pool: Pool, state: str
+) -> None:
+    await importer.table("retail,A,Dupont,Jean,1")
+    await pool.execute("UPDATE customer SET state = $1", state)
+    before = await everything(pool)
+    assert await importer.table("retail,A,Dupont,Jean,1") == report(rejected=1)
+    assert await everything(pool) == before
+
+
+async def test_bad_rows_are_named_and_good_ones_go_in(importer: Importer) -> None:
+    done = await importer.table(
+        "retail,A,Dupont,Jean,1",
+        "alien,B,Dupont,Jean,1",
+        "retail,,Dupont,Jean,1",
+        "retail,D,Dupont,,1",
+        f"retail,E,Dupont,Jean,{'1' * 61}",
+        "retail,F,Dupont,Jean",
+        "retail,G,Dupont,Jean,1,2",
+        'retail,H,"Dup"ont,Jean,1',
+        "retail,I,Dupont,Jean,1",
+    )
+    assert done == report(created=2, rejected=7)
+    assert [(at, column) for at, column, _ in importer.rejected()] == [
+        ("3", "kind"), ("4", "code"), ("5", "first_name"), ("6", "phone"), ("7", ""), ("8", ""), ("9", ""),
+    ]  # fmt: skip
+    reasons = [reason for _, _, reason in importer.rejected()]
+    assert reasons[0] == "Input should be 'retail' or 'business'"
+    assert reasons[1:3] == ["is required", "is required"]
+    assert "60" in reasons[3]
+    assert reasons[4] == "4 cells, 5 are expected"
+    assert await importer.codes() == ["A", "I"]
+
+
+async def test_the_rejected_row_stands_in_the_rejects_file(importer: Importer) -> None:
+    await importer.table('retail,A,"Du""pont, dit\nle Grand",Jean,' + "1" * 61)
+    with importer.rejects.open(encoding="utf-8", newline="") as file:
+        _, row = csv.reader(file)
+    assert row[3] == 'retail,A,"Du""pont, dit\nle Grand",Jean,' + "1" * 61
+
+
+async def test_several_faults_of_a_row_are_all_named(importer: Importer) -> None:
+    await importer.json(
+        {"record": {"kind": "retail", "code": "A", "email": "nobody", "country_code": "Fr"}}
+    )
+    ((_, column, reason),) = importer.rejected()
+    assert column == "email, country_code"
+    assert reason.count("does not have the expected form") == 2
+
+
+async def test_columns_of_parts_are_named_as_in_the_file(importer: Importer) -> None:
+    done = await importer.table(
+        "retail,A,D,J,France,maybe", "retail,B,D,J,FR,given",
+        header="kind,code,last_name,first_name,address.country,consent.news",
+    )  # fmt: skip
+    assert done == report(created=1, rejected=1)
+    assert importer.rejected()[0][1] == "consent.news, address.country"
+
+
+async def test_bad_json_lines_are_named(importer: Importer) -> None:
+    good = json.dumps(line(retail("A"))).encode()
+    done = await importer.bytes(
+        b"\n".join([
+            good,
+            b'{"record": {',
+            b"",
+            b"[1]",
+            good.replace(b'"A"', b'"B"').replace(b"Dupont", b"Dup\xe9"),
+            json.dumps(line(retail("C"), colour="red")).encode(),
+            json.dumps({"kind": "retail", "code": "D", "last_name": "D", "first_name": "J", "shoe": 1}).encode(),
+            good.replace(b'"A"', b'"E"').replace(b"Dupont", b"Du\\u0000t"),
+            b'{"record": 7}',
+            good.replace(b'"A"', b'"F"'),
+        ])
+    )  # fmt: skip
+    assert done == report(created=2, rejected=7)
+    assert [(at, column) for at, column, _ in importer.rejected()] == [
+        ("2", ""), ("4", ""), ("5", ""), ("6", "colour"), ("7", "shoe"), ("8", "last_name"), ("9", ""),
+    ]  # fmt: skip
+    assert importer.rejected()[2][2] == "not UTF-8"
+
+
+async def test_one_line_in_another_encoding_is_named_with_its_column(importer: Importer) -> None:
+    content = (
+        f"{HEADER}\nretail,A,Dupont,Zoé,1\n".encode()
+        + b"retail,B,Lef\xe8vre,Jean,1\nretail,C,D,J,1\n"
+    )
+    assert await importer.bytes(content) == report(created=2, rejected=1)
+    assert importer.rejected() == [("3", "last_name", "not UTF-8")]
+
+
+async def test_marks_line_ends_semicolons_and_quotes(importer: Importer) -> None:
+    content = (
+        '\ufeff"kind";"code";last_name;first_name;phone\r\n'
+        'retail;A;"Dupont; dit ""le Grand""";Jean;"1\r\n2"\r\n'
+        "\r\n"
+        "retail;B;Dupont;Jean;\r\n"
+    )
+    assert await importer.bytes(content.encode()) == report(created=2)
+    _, customer = await importer.one("A")
+    assert (customer.last_name, customer.phone) == ('Dupont; dit "le Grand"', "1\n2")
+
+
+async def test_a_quote_that_is_never_closed_costs_one_row(importer: Importer) -> None:
+    rows = [f"retail,B{n},Dupont,Jean,1" for n in range(40)]
+    done = await importer.table('retail,A,"Dupont,Jean,1', *rows)
+    assert done == report(created=40, rejected=1)
+    assert importer.rejected() == [("2", "", "a quote is not closed")]
+
+
+async def test_a_line_without_end_costs_one_row(importer: Importer) -> None:
+    done = await importer.table(f"retail,A,{'x' * 600_000},Jean,1", "retail,B,Dupont,Jean,1")
+    assert done == report(created=1, rejected=1)
+    assert importer.rejected()[0][0] == "2"
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "empty"),
+        (b"\n \n", "empty lines"),
+        (b"kind,code,shoe_size\n", "line 1: there is no column shoe_size"),
+        (b"kind,code,addresses\n", "there is no column addresses"),
+        (b"kind,code,\n", "there is no column without a name"),
+        (b"kind,last_name\n", "column code is missing"),
+        (b"code,name\nA,B\n", "column kind is missing"),
+        (b"kind,code,town,address.town\n", "column address.town is there twice"),
+        (b'[{"kind": "retail"}]', "one object per line"),
+        ("kind,code".encode("utf-16"), "UTF-16"),
+        (b"\x89PNG\r\n\x1a\n\x00", "not UTF-8"),
+    ],
+)
+async def test_a_file_that_cannot_be_imported_is_refused_at_once(
+    importer: Importer, content: bytes, why: str
+) -> None:
+    with pytest.raises(WrongFile, match=why):
+        await importer.bytes(content)
+    assert not importer.rejects.exists()
+
+
+async def test_a_header_alone_is_no_row(importer: Importer) -> None:
+    assert await importer.table() == report()
+
+
+async def test_rejects_of_an_earlier_import_are_taken_away(importer: Importer) -> None:
+    await importer.table("alien,A,Dupont,Jean,1")
+    assert importer.rejects.exists()
+    await importer.table("retail,A,Dupont,Jean,1")
+    assert not importer.rejects.exists()
+
+
+async def test_the_rejects_never_replace_the_file(importer: Importer, pool: Pool) -> None:
+    path = importer.folder / "customers.csv"
+    path.write_text(f"{HEADER}\n")
+    with pytest.raises(WrongFile):
+        await import_file(pool, path, rejects_path=path)
+    assert path.read_text() == f"{HEADER}\n"
+
+
+async def test_a_row_the_database_refuses_does_not_keep_others_out(
+    importer: Importer, pool: Pool
+) -> None:
+    await pool.execute("ALTER TABLE customer ADD CHECK (record ->> 'code' <> 'POISON')")
+    done = await importer.table(
+        "retail,A,Dupont,Jean,1", "retail,POISON,Dupont,Jean,1", "retail,B,Dupont,Jean,1"
+    )
+    assert done == report(created=2, rejected=1)
+    ((at, _, reason),) = importer.rejected()
+    assert at == "3"
+    assert "cannot be stored" in reason
+
+
+async def test_many_rows_come_in_batches_with_progress(importer: Importer, pool: Pool) -> None:
+    count = 2 * BATCH + 500
+    done = await importer.table(*(f"retail,C{n},Dupont,Jean,1" for n in range(count)))
+    assert done == report(created=count)
+    size = (importer.folder / "customers.txt").stat().st_size
+    assert len(importer.progress) == 3
+    assert importer.progress == sorted(importer.progress)
+    assert importer.progress[-1] == size
+    again = await importer.table(
+        *(f"retail,C{n},Dupont,Jean,1" for n in range(count)), "retail,C7,D,J,1"
+    )
+    assert again == report(unchanged=count, rejected=1)
+    assert importer.rejected()[0][2] == "line 9 has the same code"
+    assert (
+        await pool.fetchval("SELECT reltuples FROM pg_class WHERE oid = 'customer'::regclass")
+        == count
+    )
