@@ -4,6 +4,7 @@ Names and places are common ones put together by chance; addresses of mail are o
 Tax numbers, national ids and telephone numbers pass the checks of their countries.
 """
 
+import csv
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +67,39 @@ def write_json_lines(path: Path, count: int, seed: int, centres: Sequence[str] =
     """Writes so many customers to a file, without holding them all in memory."""
     with path.open("wb") as file:
         file.writelines(generate_json_lines(count, seed, centres))
+
+
+def write_csv(path: Path, count: int, seed: int, centres: Sequence[str] = CENTRES) -> None:
+    """Writes the same customers as a table, without what a table has no columns for: other addresses, contacts."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(_COLUMNS)
+        table.writerows(_cells(sample) for sample in generate_customers(count, seed, centres))
+
+
+def _cells(sample: SampleCustomer) -> list[object]:
+    one = sample.customer
+    main = one.main_address
+    consents = {consent.definition: consent.state for consent in one.consents}
+    return [
+        sample.id, str(sample.everywhere).lower(), " ".join(sample.centres), " ".join(sample.editors or ()),
+        *(getattr(one, name) for name in _FIELDS), " ".join(one.groups),
+        *(getattr(main, name) for name in _PLACE),
+        *(one.attributes.get(name) for name in ("colour", "size")),
+        *(consents.get(name) for name in ("newsletter", "sms_offers", "profiling")),
+    ]  # fmt: skip
+
+
+_FIELDS = (
+    "kind", "code", "title", "first_name", "last_name", "name", "birth_date", "tax_number", "issuing_authority",
+    "phone", "extra_phone", "email", "country_code", "national_id", "siret", "identity_document", "description",
+    "reverse_charge", "lowest_price",
+)  # fmt: skip
+_PLACE = ("country", "postal_code", "town", "street", "building")
+_COLUMNS = (
+    "id", "everywhere", "centres", "editors", *_FIELDS, "groups", *_PLACE, "attribute.colour", "attribute.size",
+    "consent.newsletter", "consent.sms_offers", "consent.profiling",
+)  # fmt: skip
 
 
 class _Line(msgspec.Struct):

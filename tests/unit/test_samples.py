@@ -28,11 +28,15 @@ from contracts.reference import (
     reference_key,
 )
 from contracts.settings import Settings
+from erp_node.imports.files import read_lines
+from erp_node.imports.rows import Row, read_json_line
+from erp_node.imports.table import Table
 from ops.samples import (
     SampleCustomer,
     generate_customers,
     generate_json_lines,
     sample_reference,
+    write_csv,
     write_json_lines,
 )
 
@@ -182,6 +186,41 @@ def test_samples_written_as_lines_are_read_back(
     assert [one["id"] for one in read] == [str(one.id) for one in samples[:50]]
     row = {**read[0], "key": read[0]["id"], "version": 1}
     assert CustomerRow.model_validate(row).record == samples[0].customer
+
+
+def test_samples_written_as_lines_are_what_the_erp_imports(
+    folder: Path, samples: list[SampleCustomer]
+) -> None:
+    path = folder / "customers.jsonl"
+    write_json_lines(path, 50, 7, CENTRES)
+    with path.open("rb") as file:
+        rows = [read_json_line(line) for line in read_lines(file)]
+    for row, sample in zip(rows, samples, strict=False):
+        assert isinstance(row, Row), row
+        assert row.record == sample.customer
+        assert (row.placing.id, row.placing.everywhere) == (sample.id, sample.everywhere)
+        assert tuple(row.placing.centres or ()) == sample.centres
+        assert tuple(row.placing.editors or ()) == (sample.editors or ())
+
+
+def test_samples_written_as_a_table_are_what_the_erp_imports(
+    folder: Path, samples: list[SampleCustomer]
+) -> None:
+    path = folder / "customers.csv"
+    write_csv(path, 50, 7, CENTRES)
+    with path.open("rb") as file:
+        lines = read_lines(file)
+        rows = [row for _, row in Table(next(lines)).read(lines)]
+    assert len(rows) == 50
+    for row, sample in zip(rows, samples, strict=False):
+        assert isinstance(row, Row), row
+        less = sample.customer.model_copy(update={"contacts": [], "addresses": []})
+        assert row.record.model_copy(update={"addresses": []}) == less
+        assert row.record.main_address
+        assert sample.customer.main_address
+        assert row.record.main_address.town == sample.customer.main_address.town
+        assert row.placing.id == sample.id
+        assert tuple(row.placing.editors or ()) == (sample.editors or ())
 
 
 def test_samples_a_million_take_no_more_than_minutes() -> None:
