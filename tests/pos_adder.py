@@ -15,7 +15,7 @@ async def main(folder: Path) -> None:
         for number in count(1):
             typed = retail(f"K-{number}").model_dump(mode="json", exclude_unset=True)
             added = await till.customers.add(CustomerDraft.model_validate(typed), ANNE)
-            print(f"added {added.id}", flush=True)
+            print(f"added {number} {added.id}", flush=True)
 
 
 if __name__ == "__main__":
