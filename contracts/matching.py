@@ -129,8 +129,8 @@ def words_of(customer: Customer) -> tuple[str, ...]:
         _tax_number(tax_number, customer.country_code or country),
         _country(country) if country else "",
         _postal_code(postal_code),
-        _text(town),
-        _text(f"{street} {building}" if building else street),
+        _place(town),
+        f"{_place(street)} {_text(building)}".strip(),
         _text(code),
         _number(siret),
         _text(email),
@@ -176,6 +176,10 @@ def _text(folded: str) -> str:
     return " ".join(words_in(folded)) if folded else ""
 
 
+_place = lru_cache(maxsize=8192)(_text)
+"""Towns and streets come again and again."""
+
+
 def _postal_code(folded: str) -> str:
     """A postal code's words and the code in one piece: 00-950, sw1a 1aa."""
     if not folded or folded.isalnum():
@@ -185,6 +189,8 @@ def _postal_code(folded: str) -> str:
 
 def _number(folded: str) -> str:
     """A number in one piece, with and without the country before it."""
+    if not folded:
+        return ""
     piece = compact(folded)
     bare = numbers.without_prefix(piece)
     return f"{piece} {bare}" if bare else piece
@@ -267,7 +273,7 @@ def _clause(words: Alternative, columns: Sequence[Column], *, abroad: bool) -> C
     readings = [words, (joined,)] if len(words) > 1 else [words]
     if joined.isalpha():
         return tuple(readings)
-    if "phone" in columns and (abroad or joined.startswith("00")):
+    if "phone" in columns and (abroad or joined.startswith("00")) and numbers.is_dialled(joined):
         readings += ((form,) for form in numbers.dialled_forms(joined))
     elif not _NUMBERED.isdisjoint(columns):
         readings += ((form,) for form in (numbers.without_prefix(joined),) if form)

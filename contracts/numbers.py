@@ -54,6 +54,11 @@ def phone_forms(phone: str, country: str | None) -> list[str]:
     return list(forms)
 
 
+def is_dialled(text: str) -> bool:
+    """Whether there are digits alone."""
+    return text.isascii() and text.isdigit()
+
+
 def dialled_forms(digits: str) -> list[str]:
     """The stored beginnings that a number dialled from outside may mean, still being typed or not."""
     outside = digits.removeprefix("00")

@@ -48,6 +48,7 @@ def test_search_13_case_and_normal_form_do_not_count(text: str) -> None:
 
 
 @given(texts(), texts(max_size=20))
+@example("0A+ +0b 00x 00፩ +፩ +", "")
 def test_search_13_phrases_are_made_of_letters_and_digits_alone(
     phrase: str, attribute: str
 ) -> None:
