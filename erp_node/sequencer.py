@@ -19,7 +19,7 @@ from contracts.matching import RULE, words_of
 from erp_node.pages import RECORD_BYTES, BuiltPage, PageBuilder
 from erp_node.store import feed as store
 from erp_node.store.faults import is_transient
-from erp_node.store.feed import Numbered, Pass, Reading, Trouble, Unworded
+from erp_node.store.feed import Numbered, Pass, Reading, Trouble, Unworded, Worded
 from erp_node.store.pool import Connection, Pool
 from messaging.channel import MessagingError
 
@@ -30,6 +30,9 @@ PublishPage: TypeAlias = Callable[[BuiltPage], Awaitable[None]]
 
 MARKS = 2_000
 """Marks taken in one pass: as many as are numbered in about a tenth of a second."""
+
+LEISURE_ROWS = 500
+"""Words written into the search between two looks for marks."""
 
 BACKLOG_ROWS = 10_000
 """With more than this still to be numbered, pages are not sent: tills are told the head and pull."""
@@ -70,16 +73,13 @@ class Sequencer:
                 await asyncio.sleep(pause * self._rng.uniform(0.5, 1.0))
 
     async def catch_up(self) -> None:
-        """Numbers and sends until no mark is left that could be numbered."""
-        after = 0
+        """Numbers and sends until no mark is left, then writes the words nobody waits for."""
         while True:
-            done = await sequence_once(self._pool, after)
+            done = await sequence_once(self._pool)
             if done.numbered:
                 await self._tell(done)
                 await self._analyse(done)
-            if done.marks == MARKS:
-                after = done.last if done.waiting else after
-            elif done.marks or not await word_at_leisure(self._pool):
+            if done.marks < MARKS and not await word_at_leisure(self._pool):
                 return
 
     async def _tell(self, done: Pass) -> None:
@@ -125,45 +125,40 @@ class Sequencer:
                 await store.analyse(connection)
 
 
-async def sequence_once(pool: Pool, after: int = 0) -> Pass:
+async def sequence_once(pool: Pool) -> Pass:
     """Numbers what the next marks stand for, in one transaction: words first, then places, then progress.
 
     Numbers never repeat, and a mark committed late is only numbered later: it is its presence that
-    counts, not its id. `after`: the mark to begin behind, when the first ones wait for somebody
-    who holds their customers.
+    counts, not its id.
     """
     async with pool.acquire() as connection, connection.transaction():
         renewed = await store.begin_pass(connection)
         if renewed:
             log.warning("another server: feeds begin anew", action="feed.epoch", epoch=renewed)
-        await _word(connection, await store.take_unworded(connection, MARKS, after))
-        done = await store.number_marks(connection, MARKS, RECORD_BYTES, after)
+        await _word(connection, await store.read_unworded(connection, MARKS))
+        done = await store.number_marks(connection, MARKS, RECORD_BYTES)
         if done.told:
             await store.put_progress(connection, done.told)
         return done
 
 
 async def word_at_leisure(pool: Pool) -> int:
-    """Makes words of customers that no feed waits for, such as suppliers; how many were looked at."""
+    """Makes words of customers no feed waits for, such as suppliers, and writes some into the search; how many."""
     async with pool.acquire() as connection, connection.transaction():
         await store.clear_troubles(connection)
-        unworded = await store.take_unworded_at_leisure(connection, MARKS // 4)
+        unworded = await store.read_any_unworded(connection, LEISURE_ROWS)
         await _word(connection, unworded)
-        return len(unworded)
+        return await store.move_words(connection, LEISURE_ROWS)
 
 
 async def _word(connection: Connection, unworded: Sequence[Unworded]) -> None:
-    """Makes missing words; a record that is none is reported, and nothing waits for it."""
+    """Makes missing words; a record that is no customer is reported, and nothing waits for it."""
     if not unworded:
         return
     made = await asyncio.to_thread(lambda: [make_words(one) for one in unworded])
-    words = [
-        (one.id, w) for one, w in zip(unworded, made, strict=True) if not isinstance(w, Trouble)
-    ]
-    troubles = [one for one in made if isinstance(one, Trouble)]
-    if words:
+    if words := [one for one in made if isinstance(one, Worded)]:
         await store.put_words(connection, words, RULE)
-    if troubles:
+    if troubles := [one for one in made if isinstance(one, Trouble)]:
         for one in troubles:
             log.error(
                 "not a valid customer",
@@ -174,10 +169,11 @@ async def _word(connection: Connection, unworded: Sequence[Unworded]) -> None:
         await store.put_troubles(connection, troubles)
 
 
-def make_words(unworded: Unworded) -> tuple[str, ...] | Trouble:
+def make_words(unworded: Unworded) -> Worded | Trouble:
     """The words of a record, or the first field that is wrong. Never a value: reasons are shown and logged."""
     try:
-        return words_of(Customer.model_validate_json(unworded.record))
+        words = words_of(Customer.model_validate_json(unworded.record))
+        return Worded(unworded.id, unworded.version, words)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(str(step) for step in first["loc"]) or "record"

@@ -26,6 +26,15 @@ class Unworded:
 
 
 @dataclass(frozen=True, slots=True)
+class Worded:
+    """The words of one version of a customer."""
+
+    id: UUID
+    version: int
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Trouble:
     """A customer that cannot be sent to tills in this version, and why."""
 
@@ -56,10 +65,9 @@ class Numbered:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """What one pass saw and did: it looked at `marks` marks up to `last`; `waiting` entities stay marked."""
+    """What one pass saw and did: it looked at `marks` marks; `waiting` entities stay marked."""
 
     marks: int
-    last: int
     waiting: int
     numbered: tuple[Numbered, ...]
     told: tuple[Told, ...]
@@ -117,24 +125,34 @@ async def begin_pass(connection: Connection) -> str | None:
     return renewed
 
 
-async def take_unworded(connection: Connection, marks: int, after: int) -> list[Unworded]:
-    """Locks and reads customers without words among those of the next marks."""
-    rows = await connection.fetch(SQL["take_unworded"], marks, after)
+async def read_unworded(connection: Connection, marks: int) -> list[Unworded]:
+    """Customers without words among those of the next marks."""
+    rows = await connection.fetch(SQL["read_unworded"], marks)
     return [Unworded(row["id"], row["version"], row["record"]) for row in rows]
 
 
-async def take_unworded_at_leisure(connection: Connection, limit: int) -> list[Unworded]:
-    """Locks and reads any customers without words."""
-    rows = await connection.fetch(SQL["take_unworded_at_leisure"], limit)
+async def read_any_unworded(connection: Connection, limit: int) -> list[Unworded]:
+    """Any customers without words."""
+    rows = await connection.fetch(SQL["read_any_unworded"], limit)
     return [Unworded(row["id"], row["version"], row["record"]) for row in rows]
 
 
-async def put_words(
-    connection: Connection, words: Sequence[tuple[UUID, Sequence[str]]], rule: int
-) -> None:
-    """Writes the words of customers, as made under a rule."""
-    joined = [_UNIT.join(columns) for _, columns in words]
-    await connection.execute(SQL["put_words"], [id for id, _ in words], joined, rule)
+async def put_words(connection: Connection, made: Sequence[Worded], rule: int) -> None:
+    """Keeps the words of customers, as made under a rule, beside them."""
+    await connection.execute(
+        SQL["put_words"],
+        [one.id for one in made],
+        [one.version for one in made],
+        [_UNIT.join(one.words) for one in made],
+        rule,
+    )
+
+
+async def move_words(connection: Connection, limit: int) -> int:
+    """Writes kept words into their customers, and so into the search; how many."""
+    moved: int = await connection.fetchval(SQL["move_words"], limit)
+    await connection.execute(SQL["clear_words"])
+    return moved
 
 
 async def put_troubles(connection: Connection, troubles: Sequence[Trouble]) -> None:
@@ -158,16 +176,12 @@ async def list_troubles(database: Database, limit: int = 200) -> list[Trouble]:
     return [Trouble(row["customer_id"], row["version"], row["reason"], row["at"]) for row in rows]
 
 
-async def number_marks(connection: Connection, limit: int, record_bytes: int, after: int) -> Pass:
-    """Numbers what the next marks stand for; records larger than `record_bytes` become troubles.
-
-    `after`: the mark to begin behind, when the first ones wait.
-    """
-    rows = await connection.fetch(SQL["number_marks"], limit, record_bytes, after)
+async def number_marks(connection: Connection, limit: int, record_bytes: int) -> Pass:
+    """Numbers what the next marks stand for; records larger than `record_bytes` become troubles."""
+    rows = await connection.fetch(SQL["number_marks"], limit, record_bytes)
     touched = [row for row in rows if row["scope"] is not None]
     return Pass(
         rows[0]["marks"],
-        rows[0]["last"] or 0,
         rows[0]["waiting"],
         tuple(Numbered(row["scope"], row["before"], row["head"], row["rows"]) for row in touched),
         tuple(

@@ -28,31 +28,51 @@ UPDATE erp_identity SET
 WHERE feed_epoch = $1 AND renewed_at < clock_timestamp() - interval '1 minute'
 RETURNING feed_epoch;
 
--- name: take_unworded
--- Customers of the next $1 marks after $2 whose words are missing. Those somebody is changing are left for later:
--- the sequencer never waits for a customer, so nobody can wait for it in a circle.
+-- name: read_unworded
+-- Customers of the next $1 marks whose words are missing.
 SELECT c.id, c.version, c.record::text AS record
 FROM customer c
 WHERE c.words IS NULL
   AND c.id IN (
-      SELECT entity FROM (SELECT kind, entity FROM feed_mark WHERE id > $2 ORDER BY id LIMIT $1) AS next
+      SELECT entity FROM (SELECT kind, entity FROM feed_mark ORDER BY id LIMIT $1) AS next
       WHERE kind = 'customer' AND EXISTS (SELECT FROM customer WHERE words IS NULL)
   )
-  AND NOT EXISTS (SELECT FROM customer_trouble t WHERE t.customer_id = c.id AND t.version = c.version)
-FOR NO KEY UPDATE OF c SKIP LOCKED;
+  AND NOT EXISTS (SELECT FROM customer_words w WHERE w.customer_id = c.id AND w.version = c.version)
+  AND NOT EXISTS (SELECT FROM customer_trouble t WHERE t.customer_id = c.id AND t.version = c.version);
 
--- name: take_unworded_at_leisure
+-- name: read_any_unworded
 SELECT c.id, c.version, c.record::text AS record
 FROM customer c
 WHERE c.words IS NULL
+  AND NOT EXISTS (SELECT FROM customer_words w WHERE w.customer_id = c.id AND w.version = c.version)
   AND NOT EXISTS (SELECT FROM customer_trouble t WHERE t.customer_id = c.id AND t.version = c.version)
-LIMIT $1
-FOR NO KEY UPDATE OF c SKIP LOCKED;
+LIMIT $1;
 
 -- name: put_words
-UPDATE customer c SET words = string_to_array(made.words, chr(31)), rule = $3
-FROM unnest($1::uuid[], $2::text[]) AS made (id, words)
-WHERE c.id = made.id;
+INSERT INTO customer_words (customer_id, version, words, rule)
+SELECT id, version, string_to_array(words, chr(31)), $4
+FROM unnest($1::uuid[], $2::bigint[], $3::text[]) AS made (id, version, words)
+ON CONFLICT (customer_id) DO UPDATE
+SET version = excluded.version, words = excluded.words, rule = excluded.rule;
+
+-- name: move_words
+-- Writes words into the customers nobody is changing now: whoever waits for nobody is in nobody's way.
+WITH mine AS MATERIALIZED (
+    SELECT c.id, w.words, w.rule
+    FROM customer_words w JOIN customer c ON c.id = w.customer_id AND c.version = w.version
+    WHERE c.words IS NULL
+    LIMIT $1
+    FOR NO KEY UPDATE OF c SKIP LOCKED
+),
+moved AS (
+    UPDATE customer c SET words = mine.words, rule = mine.rule FROM mine WHERE c.id = mine.id
+    RETURNING c.id
+)
+SELECT count(*) FROM moved;
+
+-- name: clear_words
+DELETE FROM customer_words w USING customer c
+WHERE c.id = w.customer_id AND (c.words IS NOT NULL OR c.version > w.version);
 
 -- name: put_trouble
 INSERT INTO customer_trouble (customer_id, version, reason)
@@ -69,11 +89,11 @@ FROM customer_trouble t JOIN customer c ON c.id = t.customer_id AND c.version = 
 ORDER BY t.at DESC LIMIT $1;
 
 -- name: number_marks
--- Numbers what the next $1 marks after $3 stand for, $2: the largest record in bytes that is sent.
--- Everything is seen at one moment. A customer that got a new record but no words yet keeps its marks, and
--- progress marked later than it waits with it.
+-- Numbers what the next $1 marks stand for, $2: the largest record in bytes that is sent. Everything is
+-- seen at one moment. A customer that got a new record but no words yet keeps its marks, and progress
+-- marked later than it waits with it.
 WITH picked AS MATERIALIZED (
-    SELECT id, scope, kind, entity, value FROM feed_mark WHERE id > $3 ORDER BY id LIMIT $1
+    SELECT id, scope, kind, entity, value FROM feed_mark ORDER BY id LIMIT $1
 ),
 latest AS MATERIALIZED (
     SELECT scope, kind, entity, min(id) AS first, max(id) AS last, max(value) AS value
@@ -101,7 +121,9 @@ seen AS MATERIALIZED (
                 WHEN s.state <> 'active' THEN 'number'
                 WHEN EXISTS (SELECT FROM customer_trouble t
                              WHERE t.customer_id = c.id AND t.version = c.version) THEN 'gone'
-                WHEN c.words IS NULL THEN 'later'
+                WHEN c.words IS NULL AND NOT EXISTS (
+                    SELECT FROM customer_words w WHERE w.customer_id = c.id AND w.version = c.version
+                ) THEN 'later'
                 WHEN octet_length(s.record) > $2 THEN 'large'
                 ELSE 'number'
             END AS fate
@@ -130,14 +152,14 @@ seen AS MATERIALIZED (
 waiting AS MATERIALIZED (
     SELECT scope, kind, entity FROM seen
     WHERE fate = 'later'
-       OR (kind = 'progress' AND ($3 > 0 OR last > (SELECT min(first) FROM seen WHERE fate = 'later')))
+       OR (kind = 'progress' AND last > (SELECT min(first) FROM seen WHERE fate = 'later'))
 ),
 ready AS MATERIALIZED (
     SELECT * FROM seen WHERE (scope, kind, entity) NOT IN (SELECT * FROM waiting)
 ),
 forgotten AS (
     DELETE FROM feed_mark
-    WHERE id > $3 AND id <= (SELECT max(id) FROM picked)
+    WHERE id <= (SELECT max(id) FROM picked)
       AND (scope, kind, entity) NOT IN (SELECT * FROM waiting)
 ),
 large AS (
@@ -190,7 +212,7 @@ progress AS (
 )
 SELECT pass.*, scope, before, head, rows, entities, applied
 FROM (
-    SELECT count(*) AS marks, max(id) AS last, (SELECT count(*) FROM waiting) AS waiting FROM picked
+    SELECT count(*) AS marks, (SELECT count(*) FROM waiting) AS waiting FROM picked
 ) AS pass
 LEFT JOIN (touched LEFT JOIN progress USING (scope)) ON true
 ORDER BY scope;
@@ -251,10 +273,13 @@ CROSS JOIN LATERAL (
                 WHEN 'customer' THEN (
                     SELECT CASE s.state
                         WHEN 'active' THEN CASE
-                            WHEN c.words IS NOT NULL AND octet_length(s.record) <= $7 THEN
+                            WHEN octet_length(s.record) <= $7 THEN
                                 '{"kind":"customer","key":"' || c.id || '","version":' || c.version
                                 || coalesce(',"editors":' || array_to_json(c.editors)::text, '')
-                                || ',"words":' || array_to_json(c.words)::text
+                                || ',"words":' || array_to_json(coalesce(c.words, (
+                                    SELECT w.words FROM customer_words w
+                                    WHERE w.customer_id = c.id AND w.version = c.version
+                                )))::text
                                 || ',"record":' || s.record || '}'
                             END
                         ELSE '{"kind":"customer","key":"' || c.id || '","version":' || c.version

@@ -15,7 +15,7 @@ from erp_node.callers import Till
 from erp_node.feed import MOST_ROWS, decide_start, digest_of, follows
 from erp_node.pages import BuiltPage, is_right, page_json, remaining_after, to_seq_of
 from erp_node.sequencer import make_words
-from erp_node.store.feed import FeedState, Reading, Stretch, Sums, Trouble, Unworded
+from erp_node.store.feed import FeedState, Reading, Stretch, Sums, Trouble, Unworded, Worded
 
 STATE = FeedState("now", 100, 0)
 READING = Reading("all.customers", 10, 500)
@@ -135,5 +135,5 @@ def test_a_record_that_is_no_customer_is_named_by_field_and_never_quoted() -> No
 
 def test_search_13_words_are_made_for_every_column() -> None:
     words = make_words(Unworded(UUID(int=1), 1, '{"kind": "business", "code": "A", "name": "É"}'))
-    assert isinstance(words, tuple)
-    assert (len(words), words[0]) == (len(COLUMNS), "e")
+    assert isinstance(words, Worded)
+    assert (len(words.words), words.words[0]) == (len(COLUMNS), "e")
