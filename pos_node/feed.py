@@ -29,6 +29,7 @@ from pos_node.store.arrivals import (
 )
 from pos_node.store.cursors import Cursor, read_cursor, seq_by_scope, write_cursor
 from pos_node.store.database import Priority, Store
+from pos_node.store.sweeping import mark_seen
 
 ROWS_AT_ONCE = 500
 """Rows in a transaction, the last page's included: what a cashier's write may have to wait for."""
@@ -142,7 +143,7 @@ def apply_page(
     the rest). The caller lets the journal settle."""
     trouble = apply_rows(connection, page, side)
     if after.sweeping:
-        mark_seen(connection, page)
+        mark_seen(connection, page.scope, page.rows)
     write_cursor(connection, after)
     return trouble
 
@@ -174,12 +175,6 @@ def apply_rows(connection: sqlite3.Connection, page: Page, side: JournalSide) ->
                     Trouble(page.scope, row.key, f"kind: {kind} is not known") for row in rows
                 ]
     return trouble
-
-
-def mark_seen(connection: sqlite3.Connection, page: Page) -> None:
-    """Notes what a feed begun anew holds, so that the rest can be removed at its end."""
-    seen = [(page.scope, row.key) for row in page.rows if row.state != "withdrawn"]
-    connection.executemany("INSERT OR IGNORE INTO feed_seen (scope, key) VALUES (?, ?)", seen)
 
 
 def _hear_head(connection: sqlite3.Connection, cursor: Cursor, page: Page) -> None:

@@ -11,32 +11,31 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import IntEnum
 from itertools import count
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar, TypeVarTuple
+from typing import Any, Protocol, TypeVar, TypeVarTuple
 
 from pos_node.store.connection import connect
-from pos_node.store.errors import Closed, StoreError, translated
+from pos_node.store.errors import Closed, StoreError
+from pos_node.store.inline import InlineDatabase
 from pos_node.store.lock import FileLock
-from pos_node.store.migrations import migrate
+from pos_node.store.replacement import Carry, bring, put_in_place
+from pos_node.store.transactions import (
+    Outcome,
+    Priority,
+    Work,
+    Writer,
+    named,
+    open_writer,
+    run_read,
+)
 
-__all__ = ["Database", "InlineDatabase", "Priority", "Store", "StoreError"]
+__all__ = ["Carry", "Database", "InlineDatabase", "Priority", "Store", "StoreError"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 READERS = 2
-
-
-class Priority(IntEnum):
-    """Whose write goes first. What is not FEED is on the disk when `write` returns; a FEED write may be
-    lost with the power, together with the cursor that says it was made."""
-
-    CASHIER = 0
-    URGENT = 1
-    JOURNAL = 2
-    FEED = 3
 
 
 class Store(Protocol):
@@ -62,23 +61,44 @@ class Store(Protocol):
         """
         ...
 
-
-Outcome = tuple[Any, BaseException | None]
-Work = Callable[[sqlite3.Connection], Any]
+    async def replace(self, prepared: Path, carry: Carry) -> None:
+        """Puts a prepared file in the place of this one, after `carry(old, new)` has run in a transaction of
+        the new one. Reads and writes wait meanwhile; a crash leaves either the old file or the new one."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One function to run, and who waits for it."""
+    """One function to run, and who waits for it. Without priority it is no transaction, but runs alone."""
 
     work: Work
-    priority: Priority
+    priority: Priority | None
     waiting: "asyncio.Future[Any]"
     loop: asyncio.AbstractEventLoop
 
     def answer(self, outcome: Outcome) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self.loop.call_soon_threadsafe(_settle, self.waiting, outcome)
+
+
+class Gate:
+    """Holds the readers, their connections closed, while the file is replaced."""
+
+    def __init__(self, readers: int) -> None:
+        self._readers = readers
+        self._arrived = threading.Semaphore(0)
+        self._open = threading.Event()
+
+    def wait_in(self) -> None:
+        self._arrived.release()
+        self._open.wait()
+
+    def wait_for_all(self) -> None:
+        for _ in range(self._readers):
+            self._arrived.acquire()
+
+    def open(self) -> None:
+        self._open.set()
 
 
 class Database:
@@ -88,10 +108,11 @@ class Database:
         self.path = path
         self._lock = FileLock(path)
         self._writes: queue.PriorityQueue[tuple[int, int, Job | None]] = queue.PriorityQueue()
-        self._reads: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._reads: queue.SimpleQueue[Job | Gate | None] = queue.SimpleQueue()
         self._turns = count()
         self._readers = readers
         self._threads: list[threading.Thread] = []
+        self._writer: Writer
 
     async def open(self) -> None:
         """Opens and migrates the file. Raises LockedElsewhere, TooNew, Damaged, Unwritable, DiskFull."""
@@ -118,7 +139,19 @@ class Database:
         result: T = await job.waiting
         return result
 
-    def _job(self, work: Work, priority: Priority) -> Job:
+    async def replace(self, prepared: Path, carry: Carry) -> None:
+        gate = Gate(self._readers)
+        job = self._job(lambda _: self._swap(prepared, carry), None)
+        for _ in range(self._readers):
+            self._reads.put(gate)
+        try:
+            await asyncio.to_thread(gate.wait_for_all)
+            self._writes.put((Priority.FEED, next(self._turns), job))
+            await asyncio.shield(job.waiting)
+        finally:
+            gate.open()
+
+    def _job(self, work: Work, priority: Priority | None) -> Job:
         if not self._threads:
             raise Closed(self.path)
         loop = asyncio.get_running_loop()
@@ -127,17 +160,13 @@ class Database:
     def _start(self) -> None:
         self._lock.take()
         try:
-            writer = open_file(self.path)
-            readers = [connect(self.path, "reader") for _ in range(self._readers)]
+            self._writer = open_writer(self.path)
         except BaseException:
             self._lock.release()
             raise
+        serve = [self._serve_writes, *[self._serve_reads] * self._readers]
         self._threads = [
-            threading.Thread(target=self._serve_writes, args=(writer,), name="store-writer"),
-            *(
-                threading.Thread(target=self._serve_reads, args=(one,), name=f"store-reader-{n}")
-                for n, one in enumerate(readers)
-            ),
+            threading.Thread(target=one, name=f"store-{n}") for n, one in enumerate(serve)
         ]
         for thread in self._threads:
             thread.start()
@@ -153,102 +182,56 @@ class Database:
             thread.join()
         self._lock.release()
 
-    def _serve_writes(self, connection: sqlite3.Connection) -> None:
-        writer = Writer(connection, self.path)
+    def _serve_writes(self) -> None:
         while (job := self._writes.get()[2]) is not None:
             if not job.waiting.cancelled():
-                job.answer(writer.run(job.work, job.priority))
+                job.answer(self._run_write(job))
             del job
-        connection.close()
+        self._writer.connection.close()
 
-    def _serve_reads(self, connection: sqlite3.Connection) -> None:
-        while (job := self._reads.get()) is not None:
-            if not job.waiting.cancelled():
-                job.answer(run_read(connection, self.path, job.work))
-            del job
-        connection.close()
-
-
-class InlineDatabase:
-    """The same without threads and without a lock: every function runs where it is asked for."""
-
-    def __init__(self, path: Path | Literal[":memory:"]) -> None:
-        self.path = Path(path)
-        self._connection = connect(path, "writer")
-        migrate(self._connection, self.path)
-        self._writer = Writer(self._connection, self.path)
-
-    def close(self) -> None:
-        self._connection.close()
-
-    async def read(self, function: Callable[[sqlite3.Connection, *Ts], T], *arguments: *Ts) -> T:
-        outcome = run_read(
-            self._connection, self.path, lambda connection: function(connection, *arguments)
-        )
-        result: T = _unwrap(outcome)
-        return result
-
-    async def write(
-        self,
-        function: Callable[[sqlite3.Connection, *Ts], T],
-        *arguments: *Ts,
-        priority: Priority,
-    ) -> T:
-        outcome = self._writer.run(lambda connection: function(connection, *arguments), priority)
-        result: T = _unwrap(outcome)
-        return result
-
-
-class Writer:
-    """Runs write transactions on one connection, waiting for the disk only where it matters."""
-
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
-        self._connection = connection
-        self._path = path
-        self._synchronous = ""
-
-    def run(self, work: Work, priority: Priority) -> Outcome:
+    def _run_write(self, job: Job) -> Outcome:
+        if job.priority is not None:
+            return self._writer.run(job.work, job.priority)
         try:
-            self._set_synchronous("NORMAL" if priority is Priority.FEED else "FULL")
-            self._connection.execute("BEGIN IMMEDIATE")
-            result = work(self._connection)
-            self._connection.execute("COMMIT")
-        except BaseException as error:  # whoever waits gets it; the thread lives on
-            self._roll_back()
-            return None, _named(error, self._path)
-        return result, None
+            return job.work(self._writer.connection), None
+        except Exception as error:  # whoever waits gets it; the thread lives on
+            return None, named(error, self.path)
 
-    def _set_synchronous(self, wanted: str) -> None:
-        if wanted != self._synchronous:
-            self._connection.execute(f"PRAGMA synchronous = {wanted}")
-            self._synchronous = wanted
-
-    def _roll_back(self) -> None:
-        if self._connection.in_transaction:
-            with suppress(sqlite3.Error):
-                self._connection.execute("ROLLBACK")
-
-
-def open_file(path: Path) -> sqlite3.Connection:
-    """The writing connection to a file that is there, whole and of this version's schema."""
-    try:
-        connection = connect(path, "writer")
-        migrate(connection, path)
-    except sqlite3.Error as error:
-        raise _named(error, path) from error
-    return connection
-
-
-def run_read(connection: sqlite3.Connection, path: Path, work: Work) -> Outcome:
-    try:
-        connection.execute("BEGIN")
+    def _swap(self, prepared: Path, carry: Carry) -> None:
+        bring(self._writer.connection, prepared, carry)
+        self._writer.connection.close()
         try:
-            result = work(connection)
+            put_in_place(prepared, self.path)
         finally:
-            connection.execute("ROLLBACK")
-    except BaseException as error:  # whoever waits gets it; the thread lives on
-        return None, _named(error, path)
-    return result, None
+            self._writer = open_writer(self.path)
+
+    def _serve_reads(self) -> None:
+        connection: sqlite3.Connection | None = None
+        while (job := self._reads.get()) is not None:
+            if isinstance(job, Gate):
+                _close(connection)
+                connection = None
+                job.wait_in()
+            elif not job.waiting.cancelled():
+                connection = self._answer_read(connection, job)
+            del job
+        _close(connection)
+
+    def _answer_read(
+        self, connection: sqlite3.Connection | None, job: Job
+    ) -> sqlite3.Connection | None:
+        try:
+            connection = connection or connect(self.path, "reader")
+        except sqlite3.Error as error:
+            job.answer((None, named(error, self.path)))
+            return None
+        job.answer(run_read(connection, self.path, job.work))
+        return connection
+
+
+def _close(connection: sqlite3.Connection | None) -> None:
+    if connection is not None:
+        connection.close()
 
 
 def _settle(waiting: "asyncio.Future[Any]", outcome: Outcome) -> None:
@@ -259,18 +242,3 @@ def _settle(waiting: "asyncio.Future[Any]", outcome: Outcome) -> None:
         waiting.set_exception(error)
     else:
         waiting.set_result(result)
-
-
-def _unwrap(outcome: Outcome) -> Any:
-    result, error = outcome
-    if error is not None:
-        raise error
-    return result
-
-
-def _named(error: BaseException, path: Path) -> BaseException:
-    """The StoreError behind an SQLite error, or the error itself."""
-    if isinstance(error, sqlite3.Error) and (found := translated(error, path)) is not None:
-        found.__cause__ = error
-        return found
-    return error

@@ -87,16 +87,23 @@ def unindex_words(connection: sqlite3.Connection, rows: Sequence[Indexed]) -> No
     _write(connection, "delete", rows)
 
 
-def index_details(connection: sqlite3.Connection, rows: Iterable[Indexed]) -> None:
-    """Puts rows of the gap into `detail`."""
-    split = (_split(one) for one in rows)
-    connection.executemany(_STATEMENTS["detail", "insert"], sorted(map(_details, split)))
+def index_listed(connection: sqlite3.Connection, rows: Iterable[tuple[int, Sequence[str]]]) -> None:
+    """Puts rows, with their words by column, into `word` alone: they are left to the gap."""
+    listed = (_listed((place_of(words[_NAME], row), row, words)) for row, words in rows)
+    connection.executemany(_STATEMENTS["word", "insert"], sorted(listed))
 
 
-def index_list_words(connection: sqlite3.Connection, rows: Iterable[Indexed]) -> None:
-    """Puts rows into `word` alone: they are left to the gap."""
-    split = (_split(one) for one in rows)
-    connection.executemany(_STATEMENTS["word", "insert"], sorted(map(_listed, split)))
+def fill_gap(connection: sqlite3.Connection, limit: int) -> bool:
+    """Puts the next rows of the gap into `detail`; whether there are more."""
+    gap = read_gap(connection)
+    rows: list[Indexed] = connection.execute(
+        "SELECT row, words FROM customer WHERE row > ? AND row <= ? ORDER BY row LIMIT ?",
+        (gap.after, gap.upto, limit),
+    ).fetchall()
+    details = [_details(_split(one)) for one in rows if one[1] is not None]
+    connection.executemany(_STATEMENTS["detail", "insert"], sorted(details))
+    write_gap(connection, Gap(rows[-1][0], gap.upto) if len(rows) == limit else Gap())
+    return len(rows) == limit
 
 
 def _write(
@@ -117,7 +124,7 @@ def _write(
     connection.executemany(_STATEMENTS["detail", what], details)
 
 
-_Split: TypeAlias = tuple[int, int, list[str]]
+_Split: TypeAlias = tuple[int, int, Sequence[str]]
 
 
 def _split(one: Indexed) -> _Split:

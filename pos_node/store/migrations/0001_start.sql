@@ -55,7 +55,7 @@ CREATE TABLE feed_cursor (
 -- Rows met while a feed begun anew is pulled: what is of that scope and not among them goes at the end.
 CREATE TABLE feed_seen (
     scope  TEXT NOT NULL,
-    key    TEXT NOT NULL,
+    key    NOT NULL,                              -- 16 bytes of a customer, a text of other rows
     PRIMARY KEY (scope, key)
 ) WITHOUT ROWID;
 

@@ -1,0 +1,79 @@
+"""Becoming complete, and staying so (SYNC-5): a puller per scope, and what a first load leaves for later."""
+
+import asyncio
+import random
+from collections.abc import Iterable
+
+import structlog
+
+from pos_node.feed import JournalSide
+from pos_node.loads import Loads
+from pos_node.pulling import PAUSES, Asks, Loading, Puller
+from pos_node.store.database import Priority, Store, StoreError
+from pos_node.store.words import fill_gap
+
+DETAILS_AT_ONCE = 300
+
+_log = structlog.get_logger("catchup")
+
+
+class CatchUp:
+    """The pullers of all scopes. `want_all` when the connection is there; `want` when something is missing."""
+
+    def __init__(
+        self,
+        store: Store,
+        questions: Asks,
+        loads: Loads,
+        side: JournalSide,
+        scopes: Iterable[str],
+        *,
+        rng: random.Random,
+    ) -> None:
+        self._store = store
+        self._loaded = asyncio.Event()
+        self._pullers = {
+            scope: Puller(scope, store, questions, loads, side, rng, self._loaded.set)
+            for scope in scopes
+        }
+
+    def want(self, scope: str) -> None:
+        """Something of this scope is missing; of a scope not followed nothing is."""
+        if scope in self._pullers:
+            self._pullers[scope].want()
+
+    def want_all(self) -> None:
+        """The connection is there again: whoever waits tries at once, and all look whether they are behind."""
+        for puller in self._pullers.values():
+            puller.want()
+
+    def loading(self) -> Loading | None:
+        """How far the till is while whole pages are still missing; None otherwise."""
+        missing = [one.progress for one in self._pullers.values() if one.progress is not None]
+        if not missing:
+            return None
+        done = sum(one.rows_done for one in missing)
+        return Loading(done, done + sum(one.rows_to_do for one in missing))
+
+    async def run(self) -> None:
+        """Works until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for puller in self._pullers.values():
+                group.create_task(puller.run())
+            group.create_task(self._fill_details())
+
+    async def _fill_details(self) -> None:
+        """After a first load: the words of columns searched only when chosen, half of the time at most."""
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            try:
+                more = await self._store.write(fill_gap, DETAILS_AT_ONCE, priority=Priority.FEED)
+            except StoreError as error:
+                _log.warning("words not written", action="details_failed", reason=str(error))
+                await asyncio.sleep(PAUSES.longest)
+                continue
+            if not more:
+                self._loaded.clear()
+                await self._loaded.wait()
+            await asyncio.sleep(loop.time() - began)

@@ -1,0 +1,242 @@
+"""Keeping one scope level with the ERP: what is missing is asked for, page by page, one page ahead."""
+
+import asyncio
+import random
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol
+
+import structlog
+from pydantic import BaseModel
+
+from contracts.envelope import Malformed, MessageError
+from contracts.feed import PAGE_ROWS, Pull
+from messaging.channel import MessagingError
+from messaging.pause import Pauses
+from pos_node.feed import JournalSide, apply_page, moved, report
+from pos_node.loads import Load, LoadFailed, Loads
+from pos_node.pages import Page, read_data
+from pos_node.questions import Answer
+from pos_node.store.arrivals import Trouble
+from pos_node.store.cursors import Cursor, read_cursor, seq_by_scope
+from pos_node.store.database import Priority, Store, StoreError
+from pos_node.store.sweeping import (
+    begin_anew,
+    end_sweep,
+    find_stale,
+    forget_seen,
+    remove_stale,
+)
+
+PULL_TIMEOUT_S = 20.0
+PAUSES = Pauses(first=0.2, longest=5.0)
+STALE_AT_ONCE = 200
+SEEN_AT_ONCE = 5_000
+
+_log = structlog.get_logger("catchup")
+
+
+class Asks(Protocol):
+    """What `pos_node.questions.Questions` does."""
+
+    async def ask(self, question: BaseModel, timeout: float) -> Answer: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """How far the first load or a catch-up is, in rows (SYNC-5)."""
+
+    rows_done: int
+    rows_to_do: int
+
+
+class Pulled(NamedTuple):
+    """Where the till stands after a pulled page, and the rows left out. Not followed any more: no cursor."""
+
+    cursor: Cursor | None
+    trouble: Sequence[Trouble] = ()
+
+
+def apply_pulled(connection: sqlite3.Connection, page: Page, side: JournalSide) -> Pulled:
+    """Applies the ERP's answer to a pull. Another epoch makes the cursor void: rows that are here stay until the
+    whole feed has come, and those it did not bring then go."""
+    cursor = read_cursor(connection, page.scope)
+    if cursor is None:
+        return Pulled(None)
+    if cursor.epoch and page.epoch != cursor.epoch:
+        if page.prev_seq > 0:
+            return Pulled(cursor)
+        cursor = begin_anew(connection, page.scope, page.epoch, page.head)
+    if page.prev_seq > cursor.seq:
+        return Pulled(cursor)
+    after = moved(cursor, page)
+    if page.to_seq < cursor.seq:
+        after = replace(cursor, head=max(cursor.head, page.head))
+    trouble = apply_page(connection, page, after, side) if page.to_seq >= cursor.seq else []
+    side.settle(connection, seq_by_scope(connection))
+    return Pulled(after, trouble)
+
+
+class Puller:
+    """Keeps one scope level with the ERP."""
+
+    def __init__(
+        self,
+        scope: str,
+        store: Store,
+        questions: Asks,
+        loads: Loads,
+        side: JournalSide,
+        rng: random.Random,
+        loaded: Callable[[], None],
+    ) -> None:
+        self._scope = scope
+        self._store = store
+        self._questions = questions
+        self._loads = loads
+        self._side = side
+        self._rng = rng
+        self._loaded = loaded
+        self._wanted = asyncio.Event()
+        self.progress: Loading | None = None
+
+    def want(self) -> None:
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """Pulls whenever something is wanted; what cannot be done now is tried again, later and later."""
+        failures = 0
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            try:
+                await self._become_level()
+                failures = 0
+            except (MessagingError, MessageError, StoreError, LoadFailed) as error:
+                failures += 1
+                _log.info("not level", action="pull_failed", scope=self._scope, reason=str(error))
+                await self._pause(failures)
+                self._wanted.set()
+
+    async def _become_level(self) -> None:
+        cursor = await self._store.read(read_cursor, self._scope)
+        if cursor is None:
+            return
+        page = await self._ask(cursor.epoch, cursor.seq)
+        if not cursor.epoch and await self._load(page):
+            self._wanted.set()
+            return
+        await self._apply_from(page)
+        self.progress = None
+
+    async def _apply_from(self, page: Page) -> None:
+        """Applies page after page until the head; while one is applied the next is on its way."""
+        while True:
+            ahead = self._ask_ahead(page, page.head)
+            try:
+                pulled = await self._store.write(
+                    apply_pulled, page, self._side, priority=Priority.FEED
+                )
+                report(pulled.trouble)
+                self._show(page)
+                cursor = pulled.cursor
+                if cursor is None or cursor.seq >= cursor.head:
+                    break
+                if cursor.seq == page.prev_seq:
+                    raise Malformed(f"scope: {self._scope}: a page that leads nowhere")
+                own = cursor.seq == page.to_seq and ahead is not None
+                page = await (ahead if ahead and own else self._ask(cursor.epoch, cursor.seq))
+            finally:
+                if ahead is not None:
+                    ahead.cancel()
+        if cursor is not None and cursor.sweeping:
+            await self._sweep()
+
+    async def _load(self, page: Page) -> bool:
+        """Takes part in a first load, up to the head of its beginning; False when there is none.
+
+        What changed since has a place behind that head and comes the ordinary way, so no customer comes twice.
+        """
+        load = await self._loads.enter(self._scope, len(page.rows) + page.remaining)
+        if load is None:
+            return False
+        try:
+            last = await self._load_from(load, page)
+            cursor = Cursor(
+                self._scope, page.epoch, last.to_seq, page.head, last.to_seq >= page.head
+            )
+            await load.leave(cursor)
+        except BaseException as error:
+            load.fail(error)
+            raise
+        self._loaded()
+        return True
+
+    async def _load_from(self, load: Load, page: Page) -> Page:
+        """Loads page after page; returns the last one."""
+        head = page.head
+        while True:
+            ahead = self._ask_ahead(page, head)
+            try:
+                await load.add(page)
+                self._show(page)
+                if ahead is None:
+                    return page
+                following = await self._patiently(ahead, page)
+            finally:
+                if ahead is not None:
+                    ahead.cancel()
+            if following.epoch != page.epoch or following.prev_seq != page.to_seq:
+                raise LoadFailed("the feed was numbered anew")
+            if following.to_seq > head:
+                return page
+            page = following
+
+    async def _patiently(self, ahead: "asyncio.Task[Page]", after: Page) -> Page:
+        """The page asked for, however often it has to be asked for: the load is kept meanwhile."""
+        failures = 0
+        while True:
+            try:
+                return await (ahead if not failures else self._ask(after.epoch, after.to_seq))
+            except (MessagingError, MessageError):
+                failures += 1
+                await self._pause(failures)
+                self._wanted.clear()
+
+    async def _sweep(self) -> None:
+        """Removes what a feed begun anew did not bring, little by little."""
+        stale = await self._store.read(find_stale, self._scope)
+        for start in range(0, len(stale), STALE_AT_ONCE):
+            some = stale[start : start + STALE_AT_ONCE]
+            await self._store.write(remove_stale, self._scope, some, priority=Priority.FEED)
+        await self._store.write(end_sweep, self._scope, priority=Priority.FEED)
+        while await self._store.write(
+            forget_seen, self._scope, SEEN_AT_ONCE, priority=Priority.FEED
+        ):
+            pass
+
+    def _ask_ahead(self, page: Page, head: int) -> "asyncio.Task[Page] | None":
+        if not page.prev_seq < page.to_seq < head:
+            return None
+        return asyncio.create_task(self._ask(page.epoch, page.to_seq))
+
+    async def _ask(self, epoch: str, seq: int) -> Page:
+        question = Pull(scope=self._scope, epoch=epoch or None, from_seq=seq, limit=PAGE_ROWS)
+        answer = await self._questions.ask(question, PULL_TIMEOUT_S)
+        page, trouble = read_data(answer.raw)
+        if page.scope != self._scope:
+            raise Malformed(f"scope: {page.scope} was not asked for")
+        report(trouble)
+        return page
+
+    async def _pause(self, failures: int) -> None:
+        """Waits before trying again, or until there is a reason to try at once."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PAUSES.before(failures, self._rng)):
+                await self._wanted.wait()
+
+    def _show(self, page: Page) -> None:
+        done = (self.progress.rows_done if self.progress else 0) + len(page.rows)
+        self.progress = Loading(done, page.remaining)

@@ -1,0 +1,203 @@
+"""The first load: many customers into a file of their own, without the care a file in use needs.
+
+Nothing is written twice, nothing waits for the disk, indexes are made at the end; a crash costs the load. The file
+then takes the place of the till's (store.replacement), with what the till made meanwhile carried over.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from contracts.customers import Customer
+from contracts.feed import ABSORBING, RowStruct
+from pos_node.store.arrivals import Broken, Fold, Trouble, content_of, id_of
+from pos_node.store.cursors import Cursor, follow_scopes, read_cursors, write_cursor
+from pos_node.store.customers import show_customer
+from pos_node.store.fates import Fate, Held, fate_of
+from pos_node.store.migrations import migrate
+from pos_node.store.queries import load_sql
+from pos_node.store.replacement import flush
+from pos_node.store.words import (
+    Gap,
+    index_listed,
+    index_words,
+    unindex_words,
+    write_gap,
+)
+
+_SQL = load_sql("loading.sql")
+_PRAGMAS = (
+    "page_size = 8192",
+    "journal_mode = OFF",
+    "synchronous = OFF",
+    "locking_mode = EXCLUSIVE",
+    "secure_delete = ON",
+    "trusted_schema = OFF",
+    "cache_size = -32768",
+    "threads = 1",
+)
+WORDS_AT_ONCE = 1_000
+"""Rows whose words are written together: more would outgrow the processor's caches."""
+
+CARRIED_TABLES = ("meta", "journal", "notice", "login_failure", "list_view", "reference")
+
+
+class LoadingFile:
+    """A file being filled. `begin`, `add` …, `finish`, or `discard` at any point."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._connection: sqlite3.Connection
+        self._indexes: list[str] = []
+        self._words: list[tuple[int, Sequence[str]]] = []
+        self._last = 0
+
+    def begin(self) -> None:
+        """Makes the file anew. Raises sqlite3.Error."""
+        self.discard()
+        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        self._connection = connection
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+        migrate(connection, self.path)
+        found = connection.execute(_SQL["customer_indexes"]).fetchall()
+        for name, _ in found:
+            connection.execute(f"DROP INDEX {name}")
+        self._indexes = [sql for _, sql in found]
+        connection.execute("BEGIN")
+
+    def add(self, scope: str, rows: Iterable[RowStruct], rule: int) -> list[Trouble]:
+        """Appends customers; returns the rows left out. Withdrawn ones are nothing to a till that starts."""
+        lines: list[tuple[Any, ...]] = []
+        trouble: list[Trouble] = []
+        for row in rows:
+            if row.state == "withdrawn":
+                continue
+            try:
+                lines.append(self._line(scope, row, rule))
+            except Broken as error:
+                trouble.append(Trouble(scope, row.key, str(error)))
+        self._connection.executemany(_SQL["add"], lines)
+        if len(self._words) >= WORDS_AT_ONCE:
+            self._write_words()
+        return trouble
+
+    def finish(self, cursors: Iterable[Cursor]) -> None:
+        """Makes the indexes and has everything on the disk. Raises sqlite3.Error, OSError."""
+        connection = self._connection
+        self._write_words()
+        write_gap(connection, Gap(0, self._last))
+        done = tuple(cursors)
+        follow_scopes(connection, [cursor.scope for cursor in done])
+        for cursor in done:
+            write_cursor(connection, cursor)
+        self._make_indexes()
+        connection.execute("COMMIT")
+        connection.close()
+        flush(self.path)
+
+    def discard(self) -> None:
+        """Removes the file, whatever state it is in."""
+        with suppress(AttributeError, sqlite3.Error):
+            self._connection.close()
+        for ending in ("", "-journal", "-wal", "-shm"):
+            self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
+
+    def _line(self, scope: str, row: RowStruct, rule: int) -> tuple[Any, ...]:
+        if row.kind != "customer":
+            raise Broken(f"kind: {row.kind} does not belong into a first load")
+        id_, number = id_of(row.key), self._last + 1
+        if row.state in ABSORBING:
+            self._last = number
+            gone = (scope, row.key, row.version, row.state)
+            self._connection.execute(_SQL["note_gone"], gone)
+            return number, id_, scope, row.version, row.state, *(None,) * 5
+        content = content_of(row, rule)
+        self._last = number
+        editors = None if row.editors is None else ",".join(row.editors)
+        self._words.append((number, content.words.split("\n")))
+        return (
+            number, id_, scope, row.version, row.state, editors,
+            content.code_key, content.tax_key, content.record, content.words,
+        )  # fmt: skip
+
+    def _write_words(self) -> None:
+        index_listed(self._connection, self._words)
+        self._words.clear()
+
+    def _make_indexes(self) -> None:
+        for sql in self._indexes:
+            try:
+                self._connection.execute(sql)
+            except sqlite3.IntegrityError:  # an entity changed its scope during the load
+                _drop_repeated(self._connection)
+                self._connection.execute(sql)
+
+
+def carry_over(
+    old: sqlite3.Connection, new: sqlite3.Connection, *, loaded: Sequence[str], fold: Fold
+) -> None:
+    """Brings into a loaded file what the till has besides: its journal, notices, settings and views, the cursors
+    and customers of other scopes, customers made here, and what it shows of changes on their way."""
+    for table in CARRIED_TABLES:
+        _copy(old, new, table, f"SELECT * FROM {table} WHERE {_kept(table)}")
+    others = [one for one in read_cursors(old) if one.scope not in loaded]
+    follow_scopes(new, [one.scope for one in others])
+    for cursor in others:
+        write_cursor(new, cursor)
+    for table in ("feed_seen", "feed_gone"):
+        for cursor in others:
+            _copy(old, new, table, f"SELECT * FROM {table} WHERE scope = ?", cursor.scope)
+    for line in old.execute(_SQL["customers"]):
+        _carry_customer(new, line)
+    for (id_,) in old.execute(_SQL["changed_here"]):
+        found = new.execute(_SQL["record_of"], (id_,)).fetchone()
+        if found is not None and found[0] == "active":
+            shown = fold(new, UUID(bytes=id_), found[1])
+            if shown is not None:
+                show_customer(new, UUID(bytes=id_), Customer.model_validate_json(shown))
+
+
+def _kept(table: str) -> str:
+    return "name <> 'detail_gap'" if table == "meta" else "true"
+
+
+def _copy(
+    old: sqlite3.Connection, new: sqlite3.Connection, table: str, select: str, *values: str
+) -> None:
+    found = old.execute(select, values)
+    marks = ", ".join("?" for _ in found.description)
+    new.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", found)
+
+
+def _carry_customer(new: sqlite3.Connection, line: tuple[Any, ...]) -> None:
+    """A customer of the old file is kept where the new one has none, or has less."""
+    id_, scope, version, state, *_, words = line
+    found = new.execute(_SQL["held"], (id_,)).fetchone()
+    if found is None:
+        row = new.execute(_SQL["put"], line).lastrowid
+        index_words(new, [(row, words)] if row and words else [])
+        return
+    row, old_words, *held = found
+    if fate_of(Held(*held), scope, version, state) is Fate.TAKE and version > held[1]:
+        unindex_words(new, [(row, old_words)] if old_words else [])
+        new.execute(_SQL["replace"], (*line[1:], row))
+        index_words(new, [(row, words)] if words else [])
+
+
+def _drop_repeated(connection: sqlite3.Connection) -> None:
+    """Of a customer that came more than once, what would have stood had the rows come one after another."""
+    connection.execute("CREATE INDEX repeated ON customer (id)")
+    for (id_,) in connection.execute(_SQL["repeated"]).fetchall():
+        kept, *others = connection.execute(_SQL["lines_of"], (id_,)).fetchall()
+        for line in others:
+            _, _, scope, version, state = line
+            taken = fate_of(Held(*kept[2:]), scope, version, state) is Fate.TAKE
+            row, words, *_ = kept if taken else line
+            kept = line if taken else kept
+            unindex_words(connection, [(row, words)] if words else [])
+            connection.execute("DELETE FROM customer WHERE row = ?", (row,))
+    connection.execute("DROP INDEX repeated")

@@ -1,0 +1,38 @@
+"""Putting a prepared file in the place of the till's file."""
+
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+from pos_node.store.transactions import Priority, open_writer, unwrap
+
+Carry: TypeAlias = Callable[[sqlite3.Connection, sqlite3.Connection], None]
+"""`carry(old, new)`: brings what must survive from one file into another."""
+
+
+def bring(old: sqlite3.Connection, prepared: Path, carry: Carry) -> None:
+    """Completes a prepared file with what must survive, and has all of it on the disk."""
+    new = open_writer(prepared)
+    try:
+        unwrap(new.run(lambda connection: carry(old, connection), Priority.URGENT))
+        new.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        new.connection.close()
+    flush(prepared)
+
+
+def put_in_place(prepared: Path, path: Path) -> None:
+    """The one step that a crash cannot divide. No connection may be open to either file."""
+    prepared.replace(path)
+    flush(path.parent)
+
+
+def flush(path: Path) -> None:
+    """What was written to a file, or the names in a folder, are on the disk when this returns."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
