@@ -39,6 +39,14 @@ class QueueInfo(BaseModel):
     consumers: int = 0
     state: str = "unknown"
     head_message_timestamp: int | None = None
+    members: tuple[str, ...] = ()
+    online: tuple[str, ...] = ()
+
+    @property
+    def leaderless(self) -> bool:
+        """A quorum queue nobody counts, because it has no leader, although all its members run."""
+        complete = bool(self.members) and set(self.members) == set(self.online)
+        return self.kind == "quorum" and self.state == "unknown" and complete
 
     def age(self, now: datetime) -> float | None:
         """Seconds since the oldest waiting message was made; None when none waits or tells."""

@@ -87,6 +87,7 @@ class Link:
         self._connection: Connection | None = None
         self._roles: dict[Role, asyncio.Task[None] | None] = {}
         self._works: dict[Role, asyncio.Task[None]] = {}
+        self._channels: dict[Role, Channel] = {}
         self._group: asyncio.TaskGroup | None = None
 
     @property
@@ -118,6 +119,9 @@ class Link:
     async def wait_up(self) -> None:
         """Returns when connected and every role is attached."""
         await self._ready.wait()
+        while any(channel.closed.done() for channel in self._channels.values()):
+            await asyncio.sleep(0)  # their loss is being noticed
+            await self._ready.wait()
 
     async def run(self) -> None:
         """Runs until cancelled; closes the connection then. A role that fails ends the link."""
@@ -189,8 +193,14 @@ class Link:
             return reason
         except MessagingError as error:
             return error
+        self._channels[role] = channel
         self._tell_roles(role, attached=True, reason="")
-        return await _result(channel.closed)
+        try:
+            return await _result(channel.closed)
+        finally:
+            del self._channels[role]
+            if not channel.closed.done():
+                await channel.close()
 
     def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         if self._group is None:

@@ -96,9 +96,11 @@ class OrderedConsumer:
     async def run(self) -> None:
         while True:
             await self._attached.wait()
-            inbox = self._inbox
-            while inbox is not None and (batch := await inbox.take(self._batch)):
+            if (inbox := self._inbox) is None:
+                continue
+            while batch := await inbox.take(self._batch):
                 await self._settle(inbox, batch)
+            await inbox.detached.wait()
 
     async def _settle(self, inbox: "_Inbox", batch: Sequence[Delivery]) -> None:
         """Handles a batch until it is done, or lost with its channel; then acks it."""
@@ -188,14 +190,19 @@ class _Inbox:
         self._channel = channel
         self._waiting: deque[Delivery] = deque()
         self._changed = asyncio.Event()
-        self.closed = False
+        self.detached = asyncio.Event()
+
+    @property
+    def closed(self) -> bool:
+        """What is in it then will be delivered again."""
+        return self.detached.is_set() or self._channel.closed.done()
 
     def put(self, delivery: Delivery) -> None:
         self._waiting.append(delivery)
         self._changed.set()
 
     def close(self) -> None:
-        self.closed = True
+        self.detached.set()
         self._changed.set()
 
     async def take(self, most: int) -> list[Delivery]:
@@ -209,7 +216,7 @@ class _Inbox:
 
     def ack(self, last: Delivery) -> None:
         """Acks this delivery and all before it. On a lost channel nothing is to be done."""
-        if not self.closed and not self._channel.closed.done():
+        if not self.closed:
             self._channel.ack(last.tag, multiple=True)
 
     async def pause(self, seconds: float) -> None:

@@ -26,7 +26,7 @@ class Publisher:
         self._window = asyncio.Semaphore(window)
         self._connection: Connection | None = None
         self._channel: Channel | None = None
-        self._why_not = LinkDown("not attached yet")
+        self._why_not = "not attached yet"
         self._attached = asyncio.Event()
 
     async def publish(self, message: Message) -> None:
@@ -66,6 +66,9 @@ class Publisher:
     async def wait_attached(self) -> None:
         """Returns when there is a channel to publish on."""
         await self._attached.wait()
+        while self._channel is None or self._channel.closed.done():
+            await asyncio.sleep(0)  # its loss is being noticed
+            await self._attached.wait()
 
     async def attach(self, connection: Connection) -> Channel:
         channel = await connection.channel(confirms=True, prefetch=0)
@@ -75,7 +78,7 @@ class Publisher:
 
     def detach(self, reason: MessagingError) -> None:
         self._connection = self._channel = None
-        self._why_not = LinkDown(reason.reason)
+        self._why_not = reason.reason
         self._attached.clear()
 
     async def run(self) -> None:
@@ -122,8 +125,10 @@ class Publisher:
         confirmed.result()
 
     def _need_channel(self) -> Channel:
-        if self._channel is None or self._channel.closed.done():
-            raise LinkDown(self._why_not.reason)
+        if self._channel is None:
+            raise LinkDown(self._why_not)
+        if self._channel.closed.done():
+            raise LinkDown(self._channel.closed.result().reason)
         return self._channel
 
     def _give_up(self, channel: Channel | None) -> LinkDown:

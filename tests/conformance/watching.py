@@ -2,13 +2,15 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 from contracts.topology import Queue, QueueKind
 from messaging.channel import Broker, Channel, Delivery, Message
 from messaging.clock import SystemClock
 from messaging.connection import Link, LinkState, Role
+from messaging.consumer import Bad, OrderedConsumer, Park
+from messaging.observer import Event, Observer, ignore
 
 T = TypeVar("T")
 
@@ -38,6 +40,96 @@ class Seen:
                 self._changed.clear()
                 await self._changed.wait()
         return self.deliveries[:count]
+
+
+class Batches:
+    """A handler that tells what it handled, and fails as it is told.
+
+    `fail`: raised by the next batches, once each. `bad`: declared bad. `broken`: bodies it breaks on.
+    `gate`: it waits there. `verdicts`: how many it answers, if not one per delivery.
+    """
+
+    def __init__(self) -> None:
+        self.tried: list[list[bytes]] = []
+        self.handled: list[list[Delivery]] = []
+        self.parked: list[tuple[Delivery, Bad]] = []
+        self.fail: list[Exception] = []
+        self.bad: dict[bytes, Bad] = {}
+        self.broken: set[bytes] = set()
+        self.verdicts: int | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.entered = asyncio.Event()
+        self.changed = asyncio.Event()
+        self.finished = 0
+        self.role: OrderedConsumer
+
+    def consumer(
+        self,
+        queue: str,
+        *,
+        park: Park | None = None,
+        batch: int = 64,
+        prefetch: int = 256,
+        patience: int = 3,
+        observer: Observer = ignore,
+    ) -> OrderedConsumer:
+        def observe(event: Event) -> None:
+            self.finished += event.outcome in ("ok", "parked")
+            self.changed.set()
+            observer(event)
+
+        self.role = OrderedConsumer(
+            queue,
+            self.handle,
+            park or self.park,
+            rng=random.Random(3),
+            batch=batch,
+            prefetch=prefetch,
+            patience=patience,
+            observer=observe,
+        )
+        return self.role
+
+    async def handle(self, batch: Sequence[Delivery]) -> Sequence[Bad | None]:
+        self.tried.append([delivery.body for delivery in batch])
+        self.entered.set()
+        await self.gate.wait()
+        if self.fail:
+            raise self.fail.pop()
+        if self.broken & {delivery.body for delivery in batch}:
+            raise ZeroDivisionError("secret")
+        if self.verdicts is not None:
+            return [None] * self.verdicts
+        self.handled.append(list(batch))
+        self.changed.set()
+        return [self.bad.get(delivery.body) for delivery in batch]
+
+    async def park(self, delivery: Delivery, bad: Bad) -> None:
+        self.parked.append((delivery, bad))
+        self.changed.set()
+
+    @property
+    def bodies(self) -> list[bytes]:
+        return [delivery.body for batch in self.handled for delivery in batch]
+
+    def seen_all(self, wanted: list[bytes]) -> bool:
+        """Whether the newest ones are these, in this order."""
+        return self.bodies[-len(wanted) :] == wanted
+
+    async def wait(self, count: int) -> None:
+        """Until so many deliveries were handled."""
+        await self.wait_for(lambda: len(self.bodies) >= count)
+
+    async def idle(self) -> None:
+        """Until everything handled was also finished: acked or parked."""
+        await self.wait_for(lambda: self.finished >= len(self.bodies) + len(self.broken))
+
+    async def wait_for(self, done: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while not done():
+                self.changed.clear()
+                await self.changed.wait()
 
 
 class Running:

@@ -1,0 +1,59 @@
+"""Quorum queues that came back without a leader are made anew.
+
+RabbitMQ 3.10 writes the name of a new quorum queue to disk up to three minutes late. Killed before
+that, it comes back with another, empty queue of that name which never elects a leader: publishing
+to it is never confirmed, consuming from it never answered. Nothing is lost by deleting it, and what
+it held is sent again: a till keeps its entries until the ERP has applied them.
+"""
+
+import asyncio
+
+import structlog
+
+from contracts.topology import Topology
+from messaging.admin import Administers
+from messaging.channel import Broker
+
+LOOK_AGAIN = 12.0
+"""Seconds after which a queue that has a leader has told the management API so, twice."""
+
+_log = structlog.get_logger("mending")
+
+
+async def mend(admin: Administers, login: Broker, topology: Topology) -> tuple[str, ...]:
+    """Deletes and declares again the quorum queues of `topology` that have no leader although all
+    their members run; answers their names, none when all is well.
+
+    Takes LOOK_AGAIN seconds when something looks wrong, otherwise one question to the management
+    API. Run it now and then, and when a queue does not answer. `login` must be allowed to configure.
+    Raises AdminError, MessagingError.
+    """
+    suspects = await _leaderless(admin, topology)
+    if not suspects:
+        return ()
+    await asyncio.sleep(LOOK_AGAIN)
+    stuck = sorted(suspects & await _leaderless(admin, topology))
+    for name in stuck:
+        _log.warning("queue without a leader is made anew", action="queue_mended", queue=name)
+        await _make_anew(login, topology, name)
+    return tuple(stuck)
+
+
+async def _leaderless(admin: Administers, topology: Topology) -> set[str]:
+    ours = {queue.name for queue in topology.queues if queue.kind == "quorum"}
+    return {queue.name for queue in await admin.queues() if queue.leaderless} & ours
+
+
+async def _make_anew(login: Broker, topology: Topology, name: str) -> None:
+    connection = await login.connect("mending")
+    try:
+        channel = await connection.channel(confirms=False, prefetch=0)
+        await channel.delete_queue(name)
+        for queue in topology.queues:
+            if queue.name == name:
+                await channel.declare_queue(queue)
+        for binding in topology.bindings:
+            if binding.queue == name:
+                await channel.bind(binding)
+    finally:
+        await connection.close()
