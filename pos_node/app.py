@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from contracts.presence import Welcome
 from contracts.topology import TillAddress
 from messaging.amqp import AmqpBroker
 from messaging.clock import SystemClock
@@ -19,9 +18,12 @@ from messaging.rpc import Requester
 from pos_node import journal
 from pos_node.api.app import make_api
 from pos_node.api.till import Till
+from pos_node.catchup import CatchUp
 from pos_node.contact import Contact
 from pos_node.customers import Customers
 from pos_node.epoch import open_epoch
+from pos_node.feed import FeedQueue, JournalSide
+from pos_node.loads import Loads
 from pos_node.operators import Operators
 from pos_node.presence import Presence
 from pos_node.questions import Questions
@@ -29,8 +31,10 @@ from pos_node.relay import Relay
 from pos_node.retrieval import Retrieval
 from pos_node.search import Searches
 from pos_node.settings import Enrolment, PosSettings
-from pos_node.store.database import Database
-from pos_node.store.journal import Standing, read_standing
+from pos_node.store.cursors import follow_scopes
+from pos_node.store.database import Database, Priority, StoreError
+from pos_node.store.journal import read_standing
+from pos_node.store.notices import add_notice
 from pos_node.urgent import Urgent, set_aside
 from web.passwords import Passwords
 from web.server import listen, port_of, serve
@@ -48,9 +52,7 @@ def software_version() -> str:
         return "0.1.0"
 
 
-async def run_node(
-    settings: PosSettings, who: Enrolment, say_ready: Callable[[str], None]
-) -> None:
+async def run_node(settings: PosSettings, who: Enrolment, say_ready: Callable[[str], None]) -> None:
     """Runs the till until cancelled; tells the URL once it serves, which needs no network."""
     async with AsyncExitStack() as stack:
         node = await open_node(settings, who, stack)
@@ -107,3 +109,43 @@ async def open_node(settings: PosSettings, who: Enrolment, stack: AsyncExitStack
         clock=clock, rng=rng, instance=f"{rng.getrandbits(64):016x}",
         software=software_version(), on_welcome=relay.hear_welcome,
     )  # fmt: skip
+    side = JournalSide(
+        fold=journal.fold,
+        take_progress=journal.take_progress,
+        take_verdict=lambda connection, key, verdict: add_notice(
+            connection, key, verdict, clock.now()
+        ),
+        settle=journal.settle,
+    )
+    loads = Loads(store, settings.data, journal.fold)
+    catch_up = CatchUp(store, questions, loads, side, address.scopes, rng=rng)
+    feed = FeedQueue(store, address.scopes, side, catch_up.want)
+    urgent = Urgent(presence, relay)
+    incoming.add(
+        OrderedConsumer(
+            address.feed_queue, feed.handle, set_aside, rng=rng, transient=(StoreError,)
+        )
+    )
+    incoming.listen(lambda state: catch_up.want_all() if state.ready else None)
+    outgoing.add(publisher)
+    asking.add(requester)
+    asking.add(OrderedConsumer(address.urgent_queue, urgent.handle, set_aside, rng=rng))
+    asking.listen(lambda state: catch_up.want_all() if state.ready else None)
+    operators = Operators(store, Passwords(), clock.now, centre=who.centre, pos_id=who.pos_id)
+    sessions = Sessions(clock.now)
+    searches = Searches(
+        store, questions, Retrieval(store, questions, pos_id=who.pos_id),
+        online=online, pos_id=who.pos_id, centre=who.centre, rng=rng,
+    )  # fmt: skip
+    stack.push_async_callback(searches.close)
+    till = Till(
+        pos_id=who.pos_id, centre=who.centre, store=store,
+        customers=Customers(
+            store, questions, online=online, wake_relay=relay.wake,
+            pos_id=who.pos_id, centre=who.centre, clock=clock, rng=rng,
+        ),
+        searches=searches, presence=presence, relay=relay, operators=operators, sessions=sessions,
+        gate=Gate(sessions, operators.find), clock=clock, loading=catch_up.loading,
+    )  # fmt: skip
+    links = (link.run() for link in (incoming, outgoing, asking))
+    return Node(till, (*links, relay.run(), presence.run(), catch_up.run()))

@@ -15,6 +15,7 @@ from contracts.search import Refused as ErpRefused
 from contracts.topology import RPC, user_of
 from messaging.channel import Delivery, Message, MessagingError
 from messaging.clock import Clock
+from pos_node.bodies import unpacked
 from pos_node.contact import Contact
 
 
@@ -97,7 +98,7 @@ class Questions:
 
 def _read(delivery: Delivery, expected: tuple[str, ...]) -> Answer:
     try:
-        headers, raw = envelope.split(delivery.body)
+        headers, raw = envelope.split(*unpacked(delivery))
         if headers.type == "erp.refused":
             refused = envelope.read_data(ErpRefused, raw)
             raise AnswerRefused(refused.code, refused.params)

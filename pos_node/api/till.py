@@ -7,18 +7,11 @@ from messaging.clock import Clock
 from pos_node.customers import Customers
 from pos_node.operators import Operators
 from pos_node.presence import Presence
+from pos_node.pulling import Loading
 from pos_node.relay import Relay
 from pos_node.search import Searches
 from pos_node.store.database import Store
 from web.sessions import Gate, Sessions
-
-
-@dataclass(frozen=True, slots=True)
-class Loading:
-    """How far the first load or a catch-up is, in rows (SYNC-5)."""
-
-    rows_done: int
-    rows_to_do: int
 
 
 def not_loading() -> Loading | None:
