@@ -143,12 +143,14 @@ async def sequence_once(pool: Pool) -> Pass:
 
 
 async def word_at_leisure(pool: Pool) -> int:
-    """Makes words of customers no feed waits for, such as suppliers, and writes some into the search; how many."""
+    """Writes some words into the search, or makes some that no feed waits for, such as suppliers'; how many."""
     async with pool.acquire() as connection, connection.transaction():
-        await store.clear_troubles(connection)
+        if moved := await store.move_words(connection, LEISURE_ROWS):
+            return moved
+        await store.clear_outdated(connection)
         unworded = await store.read_any_unworded(connection, LEISURE_ROWS)
         await _word(connection, unworded)
-        return await store.move_words(connection, LEISURE_ROWS)
+        return len(unworded)
 
 
 async def _word(connection: Connection, unworded: Sequence[Unworded]) -> None:

@@ -151,8 +151,13 @@ async def put_words(connection: Connection, made: Sequence[Worded], rule: int) -
 async def move_words(connection: Connection, limit: int) -> int:
     """Writes kept words into their customers, and so into the search; how many."""
     moved: int = await connection.fetchval(SQL["move_words"], limit)
-    await connection.execute(SQL["clear_words"])
     return moved
+
+
+async def clear_outdated(connection: Connection) -> None:
+    """Forgets words and troubles of versions that are no more."""
+    await connection.execute(SQL["clear_words"])
+    await connection.execute(SQL["clear_trouble"])
 
 
 async def put_troubles(connection: Connection, troubles: Sequence[Trouble]) -> None:
@@ -163,11 +168,6 @@ async def put_troubles(connection: Connection, troubles: Sequence[Trouble]) -> N
         [one.version for one in troubles],
         [one.reason for one in troubles],
     )
-
-
-async def clear_troubles(connection: Connection) -> None:
-    """Forgets the troubles of customers that were changed since."""
-    await connection.execute(SQL["clear_trouble"])
 
 
 async def list_troubles(database: Database, limit: int = 200) -> list[Trouble]:

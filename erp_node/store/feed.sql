@@ -59,18 +59,23 @@ SET version = excluded.version, words = excluded.words, rule = excluded.rule;
 -- Writes words into the customers nobody is changing now: whoever waits for nobody is in nobody's way.
 WITH mine AS MATERIALIZED (
     SELECT c.id, w.words, w.rule
-    FROM customer_words w JOIN customer c ON c.id = w.customer_id AND c.version = w.version
-    WHERE c.words IS NULL
+    FROM customer_words w CROSS JOIN LATERAL (
+        SELECT id FROM customer
+        WHERE id = w.customer_id AND version = w.version AND words IS NULL
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) AS c
     LIMIT $1
-    FOR NO KEY UPDATE OF c SKIP LOCKED
 ),
 moved AS (
     UPDATE customer c SET words = mine.words, rule = mine.rule FROM mine WHERE c.id = mine.id
-    RETURNING c.id
+),
+used AS (
+    DELETE FROM customer_words w USING mine WHERE w.customer_id = mine.id
 )
-SELECT count(*) FROM moved;
+SELECT count(*) FROM mine;
 
 -- name: clear_words
+-- Words of versions that are no more.
 DELETE FROM customer_words w USING customer c
 WHERE c.id = w.customer_id AND (c.words IS NOT NULL OR c.version > w.version);
 
