@@ -7,6 +7,9 @@ from collections.abc import Iterable
 LONGEST_WORD = 64
 """Longer words are cut, in records and phrases alike: an index takes no words without end."""
 
+_MOST_JOINED = 8
+"""From so many beginnings of a chunk its pieces are written together."""
+
 _WORD = re.compile(r"[^\W_]+")
 _OTHER_SIGN = re.compile(r"[^\x00-\x7f]")
 _LETTERS = {
@@ -68,13 +71,20 @@ def compact(text: str) -> str:
 
 
 def words_in(text: str) -> list[str]:
-    """The words of a folded text, then those that punctuation parts in one piece: o, brien, obrien."""
+    """The words of a folded text, then those that punctuation parts in one piece.
+
+    `jean-o'neill`: jean, o, neill, jeanoneill, oneill; so that any neighbours are found written together.
+    """
     if text.isalnum() or text.replace(" ", "").isalnum():
         words = text.split()
     else:
-        words = find_words(text)
-        pieces = [compact(chunk) for chunk in text.split() if not chunk.isalnum()]
-        words += [piece for piece in pieces if piece and piece not in words]
+        words, together = [], []
+        for chunk in text.split():
+            pieces = find_words(chunk)
+            words += pieces
+            starts = range(min(len(pieces) - 1, _MOST_JOINED))
+            together += ["".join(pieces[start:]) for start in starts]
+        words += together
     return cut(words) if len(text) > LONGEST_WORD else words
 
 

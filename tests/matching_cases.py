@@ -184,6 +184,8 @@ SAME_NAME = _customer(
     attributes={"colour": "bleu-ciel", "note": "colour"},
 )
 
+NEILL = _customer("NEI-0029", first_name="Zoé", last_name="Łabędź-O'Neill")
+
 _CASES: list[Case] = []
 
 
@@ -256,6 +258,10 @@ _finds(OBRIEN, "apostrophe typed", "o'brien")
 _finds(OBRIEN, "typographic apostrophe typed", "O’Brien")
 _finds(OBRIEN, "apostrophe as space", "o brien")
 _finds(OBRIEN, "abbreviation with a full stop", "st. stephens")
+_finds(NEILL, "hyphen and apostrophe in one name, the end in one piece", "oneill labedz")
+_finds(NEILL, "hyphen and apostrophe in one name, all in one piece", "labedzoneill")
+_finds(NEILL, "hyphen and apostrophe in one name, as written", "Łabędź-O'Neill")
+_misses(NEILL, "pieces in another order are no one piece", "oneilllabedz")
 _finds(MODIFIER, "modifier letter as apostrophe", "o'hara liliu")
 _finds(MODIFIER, "modifier letter typed", "OʼHara")
 _finds(RENAULT, "typographic apostrophe stored", "loreal")
