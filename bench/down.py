@@ -21,7 +21,9 @@ async def initial_sync_vs_sqlite_insert(stand: Stand) -> tuple[float, float, str
     product = await stand.start_till()
     memory = peak_memory_mb(stand.till.process.pid)
     rows = read_rows(till_file(stand))
-    floor = min(await asyncio.to_thread(sqlite_insert_floor, rows, stand.folder) for _ in range(3))
+    floor = min(
+        [await asyncio.to_thread(sqlite_insert_floor, rows, stand.folder) for _ in range(3)]
+    )
     return (
         product,
         floor,

@@ -52,13 +52,18 @@ class Client:
             "GET", path, params={k: v for k, v in params.items() if v is not None}
         )
 
+    async def status(self) -> Json:
+        """How a till is; needs no log-in."""
+        found: Json = await self.get("/status")
+        return found
+
     async def close(self) -> None:
         await self.http.aclose()
 
 
 async def until(
     look: Callable[[], Awaitable[T]],
-    enough: Callable[[T], bool],
+    enough: Callable[[T], object],
     what: str,
     timeout: float = 30.0,
 ) -> T:

@@ -142,7 +142,7 @@ async def _wait_complete(console: Console, system: System) -> None:
         client = Client(till.url)
         try:
             status = await until(
-                lambda c=client: c.get("/status"), lambda s: s["complete"], till.pos_id, FILL_TIMEOUT_S
+                client.status, lambda s: s["complete"], till.pos_id, FILL_TIMEOUT_S
             )  # fmt: skip
         finally:
             await client.close()
@@ -189,7 +189,7 @@ async def _cast(system: System, customers: int) -> AsyncIterator[Cast]:
 async def _log_in(url: str, name: str) -> Client:
     client = Client(url)
     if name != ADMIN:
-        await until(lambda: client.get("/status"), _knows_operators, f"operators at {url}")
+        await until(client.status, _knows_operators, f"operators at {url}")
     return await client.log_in(name, PASSWORD)
 
 

@@ -38,11 +38,11 @@ class Cast:
     async def online(self, *tills: Client) -> None:
         """Returns when the tills hear the ERP."""
         for till in tills or (self.lyon, self.krakow, self.kiosk):
-            await until(lambda t=till: t.get("/status"), lambda s: s["online"], "till online")
+            await until(till.status, lambda s: s["online"], "till online")
 
     async def offline(self, *tills: Client) -> None:
         for till in tills or (self.lyon, self.krakow, self.kiosk):
-            await until(lambda t=till: t.get("/status"), lambda s: not s["online"], "till offline")
+            await until(till.status, lambda s: not s["online"], "till offline")
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,15 +128,13 @@ async def description_is_the_erps(cast: Cast) -> str:
     problem = await refused(
         edit(cast.lyon, row["id"], {"description": "mine"}), "customer.description_read_only"
     )
-    return problem["code"]
+    return str(problem["code"])
 
 
 async def equal_in_the_end(cast: Cast) -> str:
     told_rows = []
     for till in (cast.lyon, cast.krakow, cast.kiosk):
-        await until(
-            lambda t=till: t.get("/status"), lambda s: s["journal"]["waiting"] == 0, "journal empty"
-        )
+        await until(till.status, lambda s: s["journal"]["waiting"] == 0, "journal empty")
         rows, scopes = await equal_digests(cast, till)
         told_rows.append(f"{rows:,} rows in {scopes} feeds")
     return f"journals empty, digests equal: {'; '.join(told_rows)}"

@@ -151,8 +151,8 @@ async def past_deadline(cast: Cast) -> str:
         cast.system.erp.resume()
     await cast.admin.send("PUT", await own_settings(cast.kiosk), json={"search_deadline_s": 10.0})
     await cast.online()
-    expect(ended["state"] in ("expired", "unavailable"), str(ended)[:300])
-    return _ended(ended, "search.unavailable")
+    expect(ended["state"] == "expired", str(ended)[:300])
+    return _ended(ended, "search.expired")
 
 
 async def lost_while_choosing(cast: Cast) -> str:

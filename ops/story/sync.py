@@ -4,7 +4,7 @@ import json
 import time
 from pathlib import Path
 
-from ops.clients import until
+from ops.clients import Client, Json, until
 from ops.story.cast import Cast, Step, expect
 
 
@@ -40,7 +40,7 @@ async def both_complete(cast: Cast) -> str:
     told = []
     for client in (cast.lyon, cast.krakow):
         await until(
-            lambda c=client: c.get("/status"),
+            client.status,
             lambda s: s["complete"] and s["behind"] == 0,
             "till complete",
             timeout=240,
@@ -50,24 +50,21 @@ async def both_complete(cast: Cast) -> str:
     return f"digests equal: {' and '.join(told)}"
 
 
-async def equal_digests(cast: Cast, client: "object") -> tuple[int, int]:
+async def equal_digests(cast: Cast, client: Client) -> tuple[int, int]:
     """Both ends' digests of every scope of a till, once they are equal: rows and scopes."""
-    from ops.clients import Client
-
-    assert isinstance(client, Client)
     status = await client.get("/status")
     rows = 0
     scopes = [one["scope"] for one in status["scopes"]]
     for scope in scopes:
 
-        async def both(scope: str = scope) -> tuple[object, object]:
+        async def both(scope: str = scope) -> tuple[Json, Json]:
             return (
                 await cast.admin.get(f"/scopes/{scope}/digest"),
                 await client.get(f"/scopes/{scope}/digest"),
             )
 
         erp, _ = await until(both, lambda pair: pair[0] == pair[1], f"digest of {scope} equal")
-        rows += sum(erp["counts"])  # type: ignore[index]
+        rows += sum(erp["counts"])
     return rows, len(scopes)
 
 
@@ -139,11 +136,9 @@ async def connection_is_visible(cast: Cast) -> str:
     )
 
 
-async def at_till(client: object, phrase: str) -> list[dict[str, object]]:
-    from ops.clients import Client
-
-    assert isinstance(client, Client)
-    rows: list[dict[str, object]] = (await client.get("/customers", phrase=phrase))["rows"]
+async def at_till(client: Client, phrase: str) -> list[Json]:
+    """What a till's list shows for a phrase."""
+    rows: list[Json] = (await client.get("/customers", phrase=phrase))["rows"]
     return rows
 
 
