@@ -107,10 +107,15 @@ class AmqpChannel:
     def closed(self) -> asyncio.Future[MessagingError]:
         return self._closed
 
+    @property
+    def number(self) -> int:
+        """As in its frames."""
+        return self._wire.number
+
     def publish(self, message: Message) -> asyncio.Future[None]:
         number, largest = self._wire.number, self._wire.max_content_size
         tag = self._sent + 1
-        self._write(write_message(message, number, largest, message_id=str(tag)))
+        self.write(write_message(message, number, largest, message_id=str(tag)))
         self._sent = tag
         confirmed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._unconfirmed[tag] = confirmed
@@ -118,7 +123,7 @@ class AmqpChannel:
 
     def send(self, message: Message) -> None:
         number, largest = self._wire.number, self._wire.max_content_size
-        self._write(write_message(message, number, largest))
+        self.write(write_message(message, number, largest))
 
     async def consume(self, queue: str, on_delivery: OnDelivery, *, acks: bool = True) -> str:
         self._consumed += 1
@@ -203,9 +208,10 @@ class AmqpChannel:
             raise type(failure)(failure.reason) from None
 
     def _write_method(self, method: commands.Basic.Ack | commands.Basic.Nack) -> None:
-        self._write(pamqp.frame.marshal(method, self._wire.number))
+        self.write(pamqp.frame.marshal(method, self._wire.number))
 
-    def _write(self, frames: bytes) -> None:
+    def write(self, frames: bytes) -> None:
+        """Queues frames for this channel as they are."""
         if self._closed.done():
             reason = self._closed.result()
             raise type(reason)(reason.reason)

@@ -1,0 +1,188 @@
+"""What only a real RabbitMQ and its client library can do to a message or a connection."""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator
+
+import pytest
+
+from contracts.topology import Binding, Exchange, Policy, Queue
+from messaging.admin import Admin, AdminError, hash_password
+from messaging.amqp import AmqpBroker
+from messaging.amqp_channel import AmqpChannel
+from messaging.amqp_frames import write_message
+from messaging.channel import LinkDown, Message, NotAllowed
+from messaging.clock import SystemClock
+from messaging.connection import LinkState
+from messaging.dead import DeadLetters, peek
+from messaging.publisher import Publisher
+from messaging.responder import Reply, Responder
+from tests.conformance.watching import Batches, Running, Seen, make_queue, publish, within
+from tests.vhosts import Vhost
+
+NOT_UTF8 = b"\xff\xfe\xfd\xfc"
+
+
+@pytest.fixture
+async def channel(vhost: Vhost) -> AsyncIterator[AmqpChannel]:
+    connection = await AmqpBroker(vhost.admin_url).connect("test")
+    yield await connection.channel(confirms=True, prefetch=0)
+    await connection.close()
+
+
+@pytest.fixture
+async def running() -> AsyncIterator[Running]:
+    started = Running()
+    yield started
+    await started.close()
+
+
+def publish_damaged(channel: AmqpChannel, message: Message) -> None:
+    """Publishes a message in which XXXX stands for bytes that are not UTF-8."""
+    frames = write_message(message, channel.number, 100_000)
+    assert b"XXXX" in frames
+    channel.write(frames.replace(b"XXXX", NOT_UTF8))
+
+
+DAMAGED = (
+    Message(b"bad", "", "q", correlation_id="XXXX"),
+    Message(b"bad", "", "q", type="aXXXX", user_id=None, content_encoding="gzip"),
+    Message(b"bad", "", "q", headers={"XXXX": "name"}),
+    Message(b"bad", "", "q", headers={"deep": {"list": [{"XXXX": 1}]}}),
+)
+
+
+@pytest.mark.parametrize("damaged", DAMAGED)
+async def test_a_property_that_is_not_utf8_is_parked_and_the_next_message_handled(
+    vhost: Vhost, channel: AmqpChannel, running: Running, damaged: Message
+) -> None:
+    await channel.declare_exchange(Exchange("comptoir.dead", "topic"))
+    await channel.declare_queue(Queue("dead", "quorum"))
+    await channel.bind(Binding("comptoir.dead", "#", "dead"))
+    await make_queue(channel)
+    publisher, batches = Publisher(), Batches()
+    dead = DeadLetters(publisher, SystemClock())
+    login = AmqpBroker(vhost.admin_url)
+    link = await running.up(login, publisher, batches.consumer("q", park=dead.of("q")))
+    states: list[LinkState] = []
+    link.listen(states.append)
+    publish_damaged(channel, damaged)
+    sender = await (await login.connect("sender")).channel(confirms=True, prefetch=0)
+    await publish(sender, [Message(b"next", "", "q")])
+    await batches.wait(1)
+    assert batches.bodies == [b"next"]
+    await batches.wait_for(lambda: batches.finished == 2)
+    (letter,) = await peek(sender, 5)
+    assert (letter.code, letter.body, letter.queue) == ("malformed", b"bad", "q")
+    assert states == []
+
+
+async def test_a_question_with_a_property_that_is_not_utf8_is_parked(
+    vhost: Vhost, channel: AmqpChannel, running: Running
+) -> None:
+    parked = asyncio.Event()
+    codes: list[str] = []
+
+    async def park(delivery: object, bad: object) -> None:
+        codes.append(getattr(bad, "code", ""))
+        parked.set()
+
+    async def answer(delivery: object) -> Reply | None:
+        raise AssertionError("must not be executed")
+
+    await make_queue(channel)
+    await running.up(AmqpBroker(vhost.admin_url), Responder("q", answer, park))
+    publish_damaged(channel, Message(b"?", "", "q", correlation_id="XXXX", user_id=None))
+    await within(parked.wait())
+    assert codes == ["malformed"]
+
+
+async def test_a_damaged_message_that_comes_back_does_not_cost_the_connection(
+    channel: AmqpChannel,
+) -> None:
+    channel_closed = channel.closed
+    channel.write(
+        write_message(
+            Message(b"x", "", "nowhere", correlation_id="XXXX"), channel.number, 100_000, "1"
+        ).replace(b"XXXX", NOT_UTF8)
+    )
+    await make_queue(channel)
+    assert not channel_closed.done()
+
+
+async def test_bodies_are_never_logged(
+    vhost: Vhost, channel: AmqpChannel, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    connection = await AmqpBroker(vhost.admin_url).connect("quiet")
+    plain = await connection.channel(confirms=False, prefetch=0)
+    await make_queue(channel)
+    plain.send(Message(b"SECRET", "", "nowhere", correlation_id="c"))
+    plain.send(Message(b"SECRET", "", "q"))
+    seen = Seen()
+    await channel.consume("q", seen)
+    await seen.wait(1)
+    await connection.close()
+    assert "SECRET" not in caplog.text
+
+
+async def test_a_wrong_password_or_vhost_is_told_in_the_brokers_words(vhost: Vhost) -> None:
+    user = vhost.admin_url.partition("//")[2].partition(":")[0]
+    wrong = vhost.amqp_url(user, "wrong")
+    with pytest.raises(NotAllowed, match="ACCESS_REFUSED"):
+        await AmqpBroker(wrong).connect("test")
+    with pytest.raises(NotAllowed, match=r"vhost .*-gone not found"):
+        await AmqpBroker(vhost.admin_url + "-gone").connect("test")
+    with pytest.raises(LinkDown):
+        await AmqpBroker("amqp://127.0.0.1:1/").connect("test")
+
+
+async def test_the_management_api_makes_users_who_can_log_in(vhost: Vhost) -> None:
+    async with Admin(vhost.api, vhost.name) as admin:
+        name = f"pos.{vhost.name}"
+        await admin.put_user(name, password_hash=hash_password("geheim", random.randbytes(4)))
+        try:
+            with pytest.raises(NotAllowed):
+                await AmqpBroker(vhost.amqp_url(name, "geheim")).connect("test")
+            everything = (await admin.rights())[vhost.admin_url.partition("//")[2].split(":")[0]]
+            await admin.put_rights(name, everything)
+            assert (await admin.rights())[name] == everything
+            connection = await AmqpBroker(vhost.amqp_url(name, "geheim")).connect("test")
+            assert connection.user == name
+            await connection.close()
+            assert name in [user.name for user in await admin.users()]
+            assert vhost.name in await admin.vhosts()
+        finally:
+            await admin.delete_user(name)
+
+
+async def test_the_management_api_counts_what_waits(vhost: Vhost, channel: AmqpChannel) -> None:
+    async with Admin(vhost.api, vhost.name) as admin:
+        await admin.put_policy(Policy("limit", "^q$", {"max-length": 9}))
+        assert await admin.policies() == (Policy("limit", "^q$", {"max-length": 9}),)
+        await make_queue(channel, kind="classic")
+        await publish(channel, [Message(b"x", "", "q", timestamp=SystemClock().now())] * 3)
+        await channel.consume("q", Seen())
+        async with asyncio.timeout(30):
+            while True:  # counted every five seconds
+                (queue,) = await admin.queues()
+                if queue.unacked == 3 and queue.consumers == 1:
+                    break
+        assert (queue.name, queue.kind, queue.messages) == ("q", "classic", 3)
+        await admin.delete_policy("limit")
+        assert await admin.policies() == ()
+
+
+async def test_a_management_error_names_the_url_and_the_status_and_no_password(
+    vhost: Vhost,
+) -> None:
+    async with Admin(vhost.api, vhost.name) as admin:
+        with pytest.raises(AdminError, match=r"DELETE http://\S+/api/users/nobody: 404") as caught:
+            await admin.delete_user("nobody")
+        assert caught.value.status == 404
+        assert "@" not in str(caught.value)
+    async with Admin("http://user:secret@127.0.0.1:1") as admin:
+        with pytest.raises(AdminError, match=r"not reachable") as unreachable:
+            await admin.version()
+        assert "secret" not in str(unreachable.value)
