@@ -6,8 +6,8 @@ from typing import Literal
 
 from bench.asking import search_rtt_vs_raw_rpc
 from bench.down import initial_sync_vs_sqlite_insert, propagation_vs_raw_consume
-from bench.stand import Stand
 from bench.listing import local_search_vs_like
+from bench.stand import Stand
 from bench.up import journal_vs_raw_pg
 
 Measure = Callable[[Stand], Awaitable[tuple[float, float, str]]]

@@ -1,8 +1,72 @@
 """The list while typing, beside LIKE on the same table."""
 
+import asyncio
+import sqlite3
+import time
+from itertools import islice
+from pathlib import Path
+
+from bench.down import till_file
+from bench.floors_store import sqlite_like
 from bench.stand import Stand
+from contracts.search import Criteria
+from pos_node.lists import list_customers
+from pos_node.store.database import Database
+
+LIMIT = 50
 
 
 async def local_search_vs_like(stand: Stand) -> tuple[float, float, str]:
-    """p99 over typed phrases, two letters and more."""
-    raise NotImplementedError
+    """p99 of what is typed letter by letter, from two letters on: through the till's reading thread, first page."""
+    await stand.start_till()
+    copy = stand.folder / "listing" / "customers.db"
+    await asyncio.to_thread(copy_database, till_file(stand), copy)
+    store = Database(copy)
+    await store.open()
+    try:
+        phrases = await store.read(typed_phrases, 60 if stand.quick else 150)
+        for phrase in phrases[:50]:
+            await store.read(list_customers, Criteria(phrase=phrase), LIMIT)
+        typed = []
+        for phrase in phrases:
+            began = time.perf_counter()
+            await store.read(list_customers, Criteria(phrase=phrase), LIMIT)
+            typed.append(time.perf_counter() - began)
+    finally:
+        await store.close()
+    words = [phrase.split()[-1] for phrase in phrases]
+    floor = await asyncio.to_thread(
+        sqlite_like, copy, "customer", words[:: max(1, len(words) // 100)], "words"
+    )
+    note = f"{len(phrases)} phrases, p50 {at(typed, 0.5) * 1000:.2f} ms, longest {max(typed) * 1000:.1f} ms"
+    return at(typed, 0.99), at(floor, 0.99), note
+
+
+def typed_phrases(connection: sqlite3.Connection, people: int) -> list[str]:
+    """What is typed to find some people: the name letter by letter from two on, then a town's first letters."""
+    rows = connection.execute(
+        "SELECT words FROM customer WHERE words IS NOT NULL ORDER BY id LIMIT ?", (people,)
+    )
+    phrases: list[str] = []
+    for (words,) in islice(rows, people):
+        columns = words.split("\n")
+        name, town = columns[0].split(" ")[0], columns[4].split(" ")[0]
+        phrases += (name[:end] for end in range(2, len(name) + 1))
+        if len(town) > 1:
+            phrases += (f"{name[:3]} {town[:2]}", f"{name} {town[:3]}", town[:2])
+    return phrases
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """A consistent copy of a database that is in use."""
+    target.parent.mkdir(exist_ok=True)
+    with (
+        sqlite3.connect(f"file:{source}?mode=ro", uri=True) as one,
+        sqlite3.connect(target) as other,
+    ):
+        one.backup(other)
+
+
+def at(latencies: list[float], share: float) -> float:
+    """A percentile."""
+    return sorted(latencies)[min(len(latencies) - 1, int(len(latencies) * share))]
