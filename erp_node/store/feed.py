@@ -228,7 +228,7 @@ async def count_marks(connection: Connection, limit: int) -> int:
 
 async def analyse(connection: Connection) -> None:
     """Has the planner look at the feeds again."""
-    await connection.execute("ANALYZE feed_entry, feed_mark")
+    await connection.execute("ANALYZE feed_entry")
 
 
 async def read_state(database: Database, scope: str) -> FeedState:

@@ -7,15 +7,18 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from contracts.feed import PAGE_ROWS, Pull, bucket_of
-from erp_node.feed import Feed
+from contracts import registry
+from contracts.feed import PAGE_ROWS, Digest, DigestAsk, Pull, bucket_of
+from contracts.search import Refused
+from erp_node.feed import Feed, answer_digest, answer_pull
 from erp_node.store import feed as store
 from erp_node.store.pool import Pool, open_pool
+from messaging.responder import BadRequest
 from tests.databases import Database, Migrate
-from tests.erp import Time, enrol, migrated, retail, store_customer
-from tests.feeds import Reader, make_feed, sequence
+from tests.erp import Time, enrol, migrated, question, retail, store_customer
+from tests.feeds import Reader, make_feed, open_page, sequence
 
-C1 = "centre.C1.customers"
+C2 = "centre.C2.customers"
 
 
 @pytest.fixture
@@ -186,3 +189,47 @@ async def test_an_empty_feed_answers_too(feed: Feed) -> None:
     await reader.catch_up()
     assert (reader.cursor, reader.rows) == (0, {})
     assert await reader.agrees()
+
+
+async def test_sync_5_a_till_that_asks_is_given_the_page_of_its_own_scopes_only(
+    pool: Pool, feed: Feed
+) -> None:
+    await fill(pool, 20)
+    await sequence(pool)
+    answer = await answer_pull(feed, question("p1", Pull(scope="all.customers")))
+    assert answer is not None
+    assert (answer.type, answer.content_encoding) == ("feed.page", "zstd")
+    page, _ = open_page(answer.body, answer.content_encoding)
+    assert len(page.rows) == 20
+    for till, scope in (("p1", "pos.small"), ("p1", C2), ("small", "all.customers")):
+        for asked, answering in (
+            (Pull(scope=scope), answer_pull),
+            (DigestAsk(scope=scope), answer_digest),
+        ):
+            answer = await answering(feed, question(till, asked))
+            assert answer is not None
+            refused = registry.decode(answer.body).data
+            assert refused == Refused(code="feed.not_yours", params={"scope": scope})
+
+
+async def test_sync_6_a_till_that_asks_is_told_the_digest(pool: Pool, feed: Feed) -> None:
+    await fill(pool, 20)
+    await sequence(pool)
+    answer = await answer_digest(feed, question("p1", DigestAsk(scope="all.customers")))
+    assert answer is not None
+    digest = registry.decode(answer.body).data
+    assert isinstance(digest, Digest)
+    assert (digest.head, sum(digest.counts)) == (20, 20)
+    assert answer.type == "feed.digest"
+
+
+async def test_i10_a_question_from_no_till_is_parked(feed: Feed) -> None:
+    with pytest.raises(BadRequest) as bad:
+        await answer_pull(feed, question("stranger", Pull(scope="all")))
+    assert bad.value.code == "sender"
+
+
+async def test_search_12_a_pull_past_its_deadline_is_not_answered(feed: Feed, time: Time) -> None:
+    late = question("p1", Pull(scope="all"))
+    time.move(11)
+    assert await answer_pull(feed, late) is None

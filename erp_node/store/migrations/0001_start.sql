@@ -144,7 +144,7 @@ CREATE TABLE feed_mark (
     kind    text NOT NULL,
     entity  uuid NOT NULL,
     value   bigint                                  -- progress: applied_seq when marked
-);
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 
 CREATE TABLE feed_scope (
     scope    text PRIMARY KEY,
