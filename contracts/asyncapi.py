@@ -3,6 +3,7 @@
 It says all that a client in another language needs; nothing in it is written twice by hand.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,7 +16,6 @@ from contracts.topology import (
     JOURNAL,
     REPLIES,
     URGENT,
-    Policy,
     TillAddress,
     erp_topology,
     question_queue,
@@ -155,7 +155,7 @@ def _consumed(name: str, queue: str, messages: Iterable[MessageType]) -> dict[st
         **AMQP_BINDING,
     }
     text = (
-        f"Queue `{queue}`. The ERP declares it: consume from it, never declare it. {_limits(name)}"
+        f"Queue `{queue}`. The ERP declares it: consume from it, never declare it. {_limits(queue)}"
     )
     return {name: _channel(queue, text.strip(), messages, binding)}
 
@@ -175,13 +175,13 @@ def _channel(address: str, text: str, messages: Iterable[MessageType], binding: 
     return {**channel, "parameters": parameters} if parameters else channel
 
 
-def _limits(channel: str) -> str:
-    """What a queue's policy says, in words."""
-    policies: dict[str, Policy] = {policy.name: policy for policy in erp_topology().policies}
-    policy = policies.get(f"comptoir-{channel.split('.')[1]}") if "." in channel else None
-    if policy is None:
-        return ""
-    return f"Limits: {', '.join(f'{name} {value}' for name, value in policy.definition.items())}."
+def _limits(queue: str) -> str:
+    """What the policy of a queue says, in words."""
+    for policy in erp_topology().policies:
+        if re.search(policy.pattern, queue):
+            told = ", ".join(f"{name} {value}" for name, value in policy.definition.items())
+            return f"Limits: {told}."
+    return ""
 
 
 def _operations() -> Json:

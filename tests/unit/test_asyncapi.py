@@ -159,6 +159,13 @@ def test_asyncapi_channels_are_where_the_topology_has_them(described: Json) -> N
     assert asked == set(topology.QUESTIONS)
 
 
+def test_asyncapi_tells_the_limits_of_queues(described: Json) -> None:
+    told = {name: one["description"] for name, one in described["channels"].items()}
+    for name in ("till.feed", "till.urgent", "till.reply", "erp.journal", "erp.rpc.search"):
+        assert "Limits: " in told[name], name
+    assert "message-ttl 30000" in told["till.reply"]
+
+
 def test_search_4_asking_is_described_with_all_that_is_needed(described: Json) -> None:
     (asking,) = _operations(described, "send", "till", "customer.search")
     channel = follow(described, asking["channel"])
