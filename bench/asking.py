@@ -59,7 +59,7 @@ async def _search(stand: Stand, voice: Voice, phrase: str) -> CustomersFound:
 def _phrases(stand: Stand, count: int) -> list[str]:
     """What cashiers type to find one person: name and town of customers that are there."""
     with (stand.folder / "customers.jsonl").open("rb") as file:
-        records = [json.loads(line) for line in islice(file, count * ROUNDS)]
+        records = [json.loads(line)["record"] for line in islice(file, count * ROUNDS)]
     phrases = []
     for record in records:
         name = record.get("name") or f"{record['last_name']} {record['first_name']}"

@@ -61,6 +61,7 @@ async def _measure(
             for figure in wanted:
                 with progress.step(figure.title):
                     results.append(await _one(figure, stand))
+                console.print(f"{figure.name} {results[-1].ratio:.3f}", highlight=False)
     return results
 
 

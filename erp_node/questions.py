@@ -1,4 +1,4 @@
-"""Taking tills' questions in and sending answers out: who asks, whether there is still time, and the envelope around."""
+"""Tills' questions and the answers to them: who asks, whether there is still time, the envelope around."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

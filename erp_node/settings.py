@@ -34,7 +34,7 @@ class ErpSettings(NodeSettings):
         Field(
             validation_alias="COMPTOIR_AMQP_ADMIN_URL",
             pattern=r"^https?://",
-            description="RabbitMQ's management API with an administrator's credentials, as http://user:password@host:15672; "
+            description="RabbitMQ's management API as an administrator, http://user:password@host:15672; "
             "needed to set up, to enrol tills, and to put users back after a wiped broker",
         ),
     ] = None

@@ -74,9 +74,7 @@ async def import_with_progress(
             )
 
 
-async def enrol(
-    settings: ErpSettings, pos_id: str, centre: str, mode: Mode, path: Path
-) -> None:
+async def enrol(settings: ErpSettings, pos_id: str, centre: str, mode: Mode, path: Path) -> None:
     """Enrols a till and writes its enrolment file, readable by its owner alone."""
     async with (
         _mendable(),
@@ -193,7 +191,9 @@ async def make_erp_user(settings: ErpSettings, admin: Admin) -> None:
     parts = urlsplit(settings.amqp_url)
     user = unquote(parts.username or "guest")
     if user == urlsplit(settings.amqp_admin_url or "").username:
-        raise CannotDo(f"COMPTOIR_AMQP_URL: {user} is the administrator; give the ERP a user of its own")
+        raise CannotDo(
+            f"COMPTOIR_AMQP_URL: {user} is the administrator; give the ERP a user of its own"
+        )
     await admin.put_vhost(vhost_of(settings.amqp_url))
     # It puts dead letters back as their tills sent them: RabbitMQ calls that impersonating.
     await admin.put_user(
