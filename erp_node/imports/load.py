@@ -14,13 +14,13 @@ from erp_node.imports.rejects import Rejects
 from erp_node.imports.rows import Read, Reject, Row, read_json_line
 from erp_node.imports.store import Seen, Stored, store_rows
 from erp_node.imports.table import Table
-from erp_node.store.imports import tidy
 from erp_node.store.pool import Pool
+from erp_node.store.search import clean_index, count_words
 from messaging.clock import Clock, SystemClock
 
 BATCH = 1_000
 TIDY_FROM = 1_000
-"""After so many new or changed rows the index is tidied up and the table counted anew."""
+"""After so many new or changed rows the index is cleaned and words are counted anew."""
 
 SYSTEM_CLOCK = SystemClock()
 
@@ -77,7 +77,8 @@ async def import_file(
             on_progress(batch.read)
             batch = following.result()
     if done.created + done.changed >= TIDY_FROM:
-        await tidy(pool)
+        await clean_index(pool)
+        await count_words(pool)
     return done
 
 

@@ -106,6 +106,16 @@ async def load_frequencies(database: Database) -> Frequencies:
     return Frequencies(row["rows"], row["pages"], row["lexemes"] or (), row["shares"] or ())
 
 
+async def clean_index(database: Database) -> None:
+    """Brings the word index in order: what was written last stands in a list that every search reads."""
+    await database.execute(SQL["clean_index"])
+
+
+async def count_words(database: Database) -> None:
+    """Counts words anew; PostgreSQL does so by itself only some time after many rows changed."""
+    await database.execute(SQL["count_words"])
+
+
 async def fetch(
     database: Database, customer_id: UUID, *, timeout: float | None = None
 ) -> Fetched | None:

@@ -55,3 +55,9 @@ SELECT EXISTS (
     WHERE code_key = lower(btrim($1::text)) AND state IN ('active', 'inactive')
       AND id IS DISTINCT FROM $2::uuid
 );
+
+-- name: clean_index
+SELECT gin_clean_pending_list('customer_search'::regclass);
+
+-- name: count_words
+ANALYZE customer (search);

@@ -25,6 +25,7 @@ from erp_node.callers import Callers
 from erp_node.search import SearchDesk, answer_code_check, answer_fetch, answer_search
 from erp_node.store.pool import Pool
 from erp_node.store.search import SQL, load_frequencies, open_question_pool, search
+from erp_node.upkeep import keep_index_clean
 from messaging.responder import BadRequest, Reply
 from tests.databases import Database, Migrate
 from tests.erp import (
@@ -354,3 +355,39 @@ async def _fill(pool: Pool, count: int) -> None:
         count,
     )
     await pool.execute("ANALYZE customer")
+
+
+async def test_list_5_the_index_is_kept_clean(pool: Pool) -> None:
+    async def pending() -> int:
+        pages: int = await pool.fetchval("SELECT gin_clean_pending_list('customer_search')")
+        return pages
+
+    await store_customer(pool, retail("A"))
+    assert await pending() > 0
+    await store_customer(pool, retail("B"))
+    cleaned = asyncio.Event()
+
+    async def pause(seconds: float) -> None:
+        cleaned.set()
+        await asyncio.Event().wait()
+
+    upkeep = asyncio.create_task(keep_index_clean(pool, pause))
+    await cleaned.wait()
+    upkeep.cancel()
+    await asyncio.wait([upkeep])
+    assert await pending() == 0
+
+
+async def test_upkeep_outlives_a_database_that_is_away(pool: Pool) -> None:
+    await pool.close()
+    rounds = 0
+
+    async def pause(seconds: float) -> None:
+        nonlocal rounds
+        rounds += 1
+        if rounds == 3:
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await keep_index_clean(pool, pause)
+    assert rounds == 3
