@@ -30,7 +30,7 @@ FEWER_COLLECTIONS = (50_000, 20, 50)
 MOST_HELD = 2_000
 """A till that holds more customers than this already gets the rest the ordinary way."""
 
-FILE = "till.loading"
+FILE = "loading.db"
 
 _log = structlog.get_logger("load")
 

@@ -13,7 +13,7 @@ import pytest
 from contracts.journal import LostValue, Verdict
 from contracts.reference import AttributeDefinition, Choice, ConsentDefinition
 from pos_node.api.app import make_api
-from pos_node.api.till import Loading
+from pos_node.pulling import Loading
 from pos_node.store.database import Priority
 from tests.pos_parts import put_reference, retail
 from tests.pos_till import PASSWORD, TestTill, open_till
