@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 
 from contracts.feed import Pull
@@ -326,3 +327,19 @@ async def test_a_kept_page_is_right_for_those_who_come_later(
     assert newer.to_seq == 4, "the last page is the last no longer"
     time.move(10)
     assert await feed.pull(pull) is not newer, "kept for seconds only"
+
+
+async def test_i11_a_sequencer_that_hangs_is_thrown_out_for_another(
+    pool: Pool, database: Database
+) -> None:
+    await fill(pool, 1)
+    hung = await asyncpg.connect(database.dsn)
+    try:
+        await hung.execute("BEGIN")
+        await store.begin_pass(hung)
+        assert await hung.fetchval("SHOW idle_in_transaction_session_timeout") == "15s"
+        await hung.execute("SET LOCAL idle_in_transaction_session_timeout = '300ms'")
+        async with asyncio.timeout(20):
+            assert [one.rows for one in (await sequence_once(pool)).numbered] == [1]
+    finally:
+        hung.terminate()
