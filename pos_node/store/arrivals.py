@@ -17,7 +17,7 @@ from contracts.feed import ABSORBING, RowStruct
 from contracts.matching import COLUMNS, RULE, words_of
 from pos_node.store.fates import Fate, Held, fate_of
 from pos_node.store.queries import load_sql
-from pos_node.store.words import Indexed, index_words, unindex_words
+from pos_node.store.words import WordsChange, change_words
 
 _SQL = load_sql("arrivals.sql")
 _AT_ONCE = 500
@@ -81,7 +81,7 @@ def withdraw_customers(connection: sqlite3.Connection, scope: str, ids: Sequence
         f"SELECT row, words FROM customer WHERE scope = ? AND state = 'active' AND id IN ({marks})",
         (scope, *ids),
     ).fetchall()
-    unindex_words(connection, [(row, words) for row, words in found if words])
+    change_words(connection, [WordsChange(row, words, None) for row, words in found])
     connection.executemany(_SQL["withdraw"], [(row,) for row, _ in found])
     return len(found)
 
@@ -94,7 +94,7 @@ def next_row(connection: sqlite3.Connection) -> int:
 
 def text_of(row: RowStruct) -> str:
     """The record of an active row as it came. Raises Broken when there is none."""
-    if not row.record or row.record == b"null":
+    if len(row.record) <= len("null"):
         raise Broken("record: there is none")
     try:
         return str(row.record, "utf-8")
@@ -177,8 +177,7 @@ class _Batch:
         self._rule = rule
         self._trouble = trouble
         self._fresh = 1
-        self._unindex: list[Indexed] = []
-        self._index: list[Indexed] = []
+        self._words: list[WordsChange] = []
         self._gone: list[_Values] = []
         self._new: list[_Values] = []
         self._changed: list[_Values] = []
@@ -226,10 +225,7 @@ class _Batch:
         old = line.words if line else None
         new = content.words if content else None
         if old != new:
-            if old is not None:
-                self._unindex.append((number, old))
-            if new is not None:
-                self._index.append((number, new))
+            self._words.append(WordsChange(number, old, new))
         values = (self._scope, _version(row, line), row.state, *_columns(row, content), number)
         if line is None:
             self._new.append((*values, id_))
@@ -243,11 +239,10 @@ class _Batch:
 
     def _write(self) -> None:
         connection = self._connection
-        unindex_words(connection, self._unindex)
         connection.executemany(_SQL["add"], self._new)
         self._changed.sort(key=_row_of)
         connection.executemany(_SQL["change"], self._changed)
-        index_words(connection, self._index)
+        change_words(connection, self._words)
         connection.executemany(_SQL["note_gone"], self._gone)
 
 

@@ -50,6 +50,12 @@ def write_cursor(connection: sqlite3.Connection, cursor: Cursor) -> None:
     )
 
 
+def begin_cursor(connection: sqlite3.Connection, cursor: Cursor) -> None:
+    """Follows a scope from where another file was."""
+    connection.execute("INSERT OR IGNORE INTO feed_cursor (scope) VALUES (?)", (cursor.scope,))
+    write_cursor(connection, cursor)
+
+
 def follow_scopes(connection: sqlite3.Connection, scopes: Iterable[str]) -> tuple[str, ...]:
     """Begins cursors for scopes that are new; returns the scopes followed until now and no more, whose
     cursors are gone and whose rows are to be (SYNC-1, SYNC-2)."""

@@ -13,7 +13,7 @@ from contracts.feed import RowStruct, State
 from contracts.matching import words_of
 from pos_node.store.arrivals import Broken, Fold, apply_customers, next_row
 from pos_node.store.queries import load_sql
-from pos_node.store.words import index_words, unindex_words
+from pos_node.store.words import WordsChange, change_words
 
 _SQL = load_sql("customers.sql")
 
@@ -105,7 +105,7 @@ def show_customer(
     elif record is not None:
         _show(connection, row, words, Customer.model_validate_json(record), None)
     else:
-        unindex_words(connection, [(row, words)] if words else [])
+        change_words(connection, [WordsChange(row, words, None)])
         connection.execute("DELETE FROM customer WHERE row = ?", (row,))
 
 
@@ -144,7 +144,6 @@ def _show(
 ) -> None:
     words = "\n".join(words_of(customer))
     if words != old_words:
-        unindex_words(connection, [(row, old_words)] if old_words else [])
-        index_words(connection, [(row, words)])
+        change_words(connection, [WordsChange(row, old_words, words)])
     keys = code_key(customer.code), tax_key(customer.tax_number)
     connection.execute(_SQL["show"], (shown, words, *keys, row))

@@ -13,8 +13,9 @@ from uuid import UUID
 
 from contracts.customers import Customer
 from contracts.feed import ABSORBING, RowStruct
+from contracts.matching import COLUMNS, RULE
 from pos_node.store.arrivals import Broken, Fold, Trouble, content_of, id_of
-from pos_node.store.cursors import Cursor, follow_scopes, read_cursors, write_cursor
+from pos_node.store.cursors import Cursor, begin_cursor, read_cursors
 from pos_node.store.customers import show_customer
 from pos_node.store.fates import Fate, Held, fate_of
 from pos_node.store.migrations import migrate
@@ -22,9 +23,9 @@ from pos_node.store.queries import load_sql
 from pos_node.store.replacement import flush
 from pos_node.store.words import (
     Gap,
+    WordsChange,
+    change_words,
     index_listed,
-    index_words,
-    unindex_words,
     write_gap,
 )
 
@@ -90,10 +91,8 @@ class LoadingFile:
         connection = self._connection
         self._write_words()
         write_gap(connection, Gap(0, self._last))
-        done = tuple(cursors)
-        follow_scopes(connection, [cursor.scope for cursor in done])
-        for cursor in done:
-            write_cursor(connection, cursor)
+        for cursor in cursors:
+            begin_cursor(connection, cursor)
         self._make_indexes()
         connection.execute("COMMIT")
         connection.close()
@@ -118,7 +117,12 @@ class LoadingFile:
         content = content_of(row, rule)
         self._last = number
         editors = None if row.editors is None else ",".join(row.editors)
-        self._words.append((number, content.words.split("\n")))
+        own = (
+            row.words
+            if rule == RULE and len(row.words) == len(COLUMNS)
+            else content.words.split("\n")
+        )
+        self._words.append((number, own))
         return (
             number, id_, scope, row.version, row.state, editors,
             content.code_key, content.tax_key, content.record, content.words,
@@ -145,9 +149,8 @@ def carry_over(
     for table in CARRIED_TABLES:
         _copy(old, new, table, f"SELECT * FROM {table} WHERE {_kept(table)}")
     others = [one for one in read_cursors(old) if one.scope not in loaded]
-    follow_scopes(new, [one.scope for one in others])
     for cursor in others:
-        write_cursor(new, cursor)
+        begin_cursor(new, cursor)
     for table in ("feed_seen", "feed_gone"):
         for cursor in others:
             _copy(old, new, table, f"SELECT * FROM {table} WHERE scope = ?", cursor.scope)
@@ -179,13 +182,12 @@ def _carry_customer(new: sqlite3.Connection, line: tuple[Any, ...]) -> None:
     found = new.execute(_SQL["held"], (id_,)).fetchone()
     if found is None:
         row = new.execute(_SQL["put"], line).lastrowid
-        index_words(new, [(row, words)] if row and words else [])
+        change_words(new, [WordsChange(row or 0, None, words)])
         return
     row, old_words, *held = found
     if fate_of(Held(*held), scope, version, state) is Fate.TAKE and version > held[1]:
-        unindex_words(new, [(row, old_words)] if old_words else [])
         new.execute(_SQL["replace"], (*line[1:], row))
-        index_words(new, [(row, words)] if words else [])
+        change_words(new, [WordsChange(row, old_words, words)])
 
 
 def _drop_repeated(connection: sqlite3.Connection) -> None:
@@ -198,6 +200,6 @@ def _drop_repeated(connection: sqlite3.Connection) -> None:
             taken = fate_of(Held(*kept[2:]), scope, version, state) is Fate.TAKE
             row, words, *_ = kept if taken else line
             kept = line if taken else kept
-            unindex_words(connection, [(row, words)] if words else [])
+            change_words(connection, [WordsChange(row, words, None)])
             connection.execute("DELETE FROM customer WHERE row = ?", (row,))
     connection.execute("DROP INDEX repeated")

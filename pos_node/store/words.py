@@ -77,19 +77,43 @@ def write_gap(connection: sqlite3.Connection, gap: Gap) -> None:
     )
 
 
-def index_words(connection: sqlite3.Connection, rows: Sequence[Indexed]) -> None:
-    """Puts rows in. They must not be in."""
-    _write(connection, "insert", rows)
+@dataclass(frozen=True, slots=True)
+class WordsChange:
+    """A row whose words change: None before it comes in, None after it has gone."""
+
+    row: int
+    old: str | None
+    new: str | None
 
 
-def unindex_words(connection: sqlite3.Connection, rows: Sequence[Indexed]) -> None:
-    """Takes rows out, given the words they went in with."""
-    _write(connection, "delete", rows)
+def change_words(connection: sqlite3.Connection, changes: Iterable[WordsChange]) -> None:
+    """Takes old words out and puts new ones in, each table only when its part has changed.
+
+    In the order of places: an index written in order is written once per transaction.
+    """
+    gap = read_gap(connection)
+    work: dict[tuple[Table, str], list[_Entry]] = {key: [] for key in _STATEMENTS}
+    for one in changes:
+        old, new = _entries(one.row, one.old), _entries(one.row, one.new)
+        for table in _HELD:
+            before, after = old and old[table], new and new[table]
+            if before == after or (table == "detail" and one.row in gap):
+                continue
+            if before:
+                work[table, "delete"].append(before)
+            if after:
+                work[table, "insert"].append(after)
+    for table in _HELD:
+        for what in ("delete", "insert"):
+            entries = work[table, what]
+            if entries:
+                entries.sort()
+                connection.executemany(_STATEMENTS[table, what], entries)
 
 
 def index_listed(connection: sqlite3.Connection, rows: Iterable[tuple[int, Sequence[str]]]) -> None:
     """Puts rows, with their words by column, into `word` alone: they are left to the gap."""
-    listed = (_listed((place_of(words[_NAME], row), row, words)) for row, words in rows)
+    listed = [_listed(place_of(words[_NAME], row), words) for row, words in rows]
     connection.executemany(_STATEMENTS["word", "insert"], sorted(listed))
 
 
@@ -100,56 +124,43 @@ def fill_gap(connection: sqlite3.Connection, limit: int) -> bool:
         "SELECT row, words FROM customer WHERE row > ? AND row <= ? ORDER BY row LIMIT ?",
         (gap.after, gap.upto, limit),
     ).fetchall()
-    details = [_details(_split(one)) for one in rows if one[1] is not None]
-    connection.executemany(_STATEMENTS["detail", "insert"], sorted(details))
+    entries = [_entries(row, words) for row, words in rows]
+    details = sorted(one["detail"] for one in entries if one)
+    connection.executemany(_STATEMENTS["detail", "insert"], details)
     write_gap(connection, Gap(rows[-1][0], gap.upto) if len(rows) == limit else Gap())
     return len(rows) == limit
 
 
-def _write(
-    connection: sqlite3.Connection, what: Literal["insert", "delete"], rows: Sequence[Indexed]
-) -> None:
-    """In the order of places: an index written in order is written once per transaction."""
-    if not rows:
-        return
-    split = [_split(one) for one in rows]
-    connection.executemany(_STATEMENTS["word", what], sorted(map(_listed, split)))
-    gap = read_gap(connection)
-    details = (
-        [_details(one) for one in split if one[1] not in gap]
-        if gap.open
-        else list(map(_details, split))
-    )
-    details.sort()
-    connection.executemany(_STATEMENTS["detail", what], details)
+_Entry: TypeAlias = tuple[int | str, ...]
+"""What one table is given of a row: its place, then its words by column."""
 
 
-_Split: TypeAlias = tuple[int, int, Sequence[str]]
-
-
-def _split(one: Indexed) -> _Split:
-    row, text = one
+def _entries(row: int, text: str | None) -> dict[Table, _Entry] | None:
+    if text is None:
+        return None
     words = text.split("\n")
-    return place_of(words[_NAME], row), row, words
+    place = place_of(words[_NAME], row)
+    return {"word": _listed(place, words), "detail": _details(place, words)}
 
 
-def _listed(one: _Split) -> tuple[int | str, ...]:
-    place, _, w = one
-    plain = _without_names(w[_ATTRIBUTES])
-    return place, w[0], w[1], w[2], w[3], w[4], w[5], plain, w[13]
+def _listed(place: int, w: Sequence[str]) -> _Entry:
+    return place, w[0], w[1], w[2], w[3], w[4], w[5], _without_names(w[_ATTRIBUTES]), w[13]
 
 
-def _details(one: _Split) -> tuple[int | str, ...]:
-    place, _, w = one
+def _details(place: int, w: Sequence[str]) -> _Entry:
     return place, w[6], w[7], w[8], w[9], w[10], w[11], _with_names(w[_ATTRIBUTES]), w[13]
 
 
 def _without_names(attributes: str) -> str:
-    return " ".join([word for word in attributes.split() if word[0] != "="])
+    if "=" not in attributes:
+        return attributes
+    return " ".join([word for word in attributes.split(" ") if "=" not in word])
 
 
 def _with_names(attributes: str) -> str:
-    return " ".join([word for word in attributes.split() if word[0] == "="])
+    if "=" not in attributes:
+        return ""
+    return " ".join([word for word in attributes.split(" ") if "=" in word])
 
 
 @dataclass(frozen=True, slots=True)
