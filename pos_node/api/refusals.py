@@ -28,6 +28,7 @@ STATUS = {
     "view.wrong_column": 422,
     "notice.unknown": 404,
     "list.unknown": 404,
+    "scope.not_followed": 404,
     "request.invalid": 422,
 }
 """Of every code; what clashes with something that is there (a code in use, a warning) is 409."""

@@ -2,9 +2,11 @@
 
 import sqlite3
 from datetime import datetime
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Path
 
+from contracts.feed import Digest
 from pos_node.api.models import (
     JournalShown,
     LinkShown,
@@ -13,9 +15,13 @@ from pos_node.api.models import (
     StatusShown,
 )
 from pos_node.api.till import Till
+from pos_node.refusal import Refusal
 from pos_node.store.cursors import Cursor, read_cursors
+from pos_node.store.digests import digest
 from pos_node.store.journal import Standing, read_standing
 from pos_node.store.notices import count_unseen
+from web.docs import problems
+from web.sessions import SignedIn
 
 
 def status_router(till: Till) -> APIRouter:
@@ -44,6 +50,17 @@ def status_router(till: Till) -> APIRouter:
             journal=_journal(standing, till.relay.state.reason, till.clock.now()),
             unseen_notices=unseen,
         )
+
+    @router.get("/scopes/{scope}/digest", responses=problems(401, 404))
+    async def read_digest(
+        scope: Annotated[str, Path(max_length=200)], who: Annotated[SignedIn, Depends(till.gate)]
+    ) -> Digest:
+        """The hashes of what the till holds of one feed, from the stored bytes: equal to the ERP's at the
+        same head when both hold the same (SYNC-6)."""
+        found = await till.store.read(digest, scope)
+        if found is None:
+            raise Refusal("scope.not_followed", {"scope": scope})
+        return found
 
     return router
 
