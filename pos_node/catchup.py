@@ -8,8 +8,10 @@ import structlog
 
 from pos_node.feed import JournalSide
 from pos_node.loads import Loads
-from pos_node.pulling import PAUSES, Asks, Loading, Puller
+from pos_node.pulling import PAUSES, Asks, Loading, Puller, remove_unmarked
+from pos_node.store.cursors import read_left_scopes
 from pos_node.store.database import Priority, Store, StoreError
+from pos_node.store.sweeping import forget_scope
 from pos_node.store.words import fill_gap
 
 DETAILS_AT_ONCE = 300
@@ -61,6 +63,16 @@ class CatchUp:
             for puller in self._pullers.values():
                 group.create_task(puller.run())
             group.create_task(self._fill_details())
+            group.create_task(self._leave_scopes())
+
+    async def _leave_scopes(self) -> None:
+        """Removes what came by scopes that the till follows no more (SYNC-2)."""
+        try:
+            for scope in await self._store.read(read_left_scopes):
+                await remove_unmarked(self._store, scope)
+                await self._store.write(forget_scope, scope, priority=Priority.FEED)
+        except StoreError as error:
+            _log.warning("rows not removed", action="leave_failed", reason=str(error))
 
     async def _fill_details(self) -> None:
         """After a first load: the words of columns searched only when chosen, half of the time at most."""

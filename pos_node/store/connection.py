@@ -6,6 +6,7 @@ from typing import Literal
 
 CACHE_KIB = {"writer": 16_384, "reader": 4_096}
 MMAP_BYTES = 256 * 1024 * 1024
+CHECKPOINT_PAGES = 2_000
 BUSY_MS = 10_000
 PAGE_BYTES = 8_192
 """Of a new file: five customers to a page leave less room unused than two."""
@@ -26,6 +27,7 @@ def connect(path: Path | Literal[":memory:"], use: Use) -> sqlite3.Connection:
         "secure_delete = ON",
         "foreign_keys = ON",
         "trusted_schema = OFF",
+        f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
         f"cache_size = -{CACHE_KIB[use]}",
         f"mmap_size = {MMAP_BYTES}",
     ):

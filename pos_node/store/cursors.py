@@ -56,17 +56,30 @@ def begin_cursor(connection: sqlite3.Connection, cursor: Cursor) -> None:
     write_cursor(connection, cursor)
 
 
-def follow_scopes(connection: sqlite3.Connection, scopes: Iterable[str]) -> tuple[str, ...]:
-    """Begins cursors for scopes that are new; returns the scopes followed until now and no more, whose
-    cursors are gone and whose rows are to be (SYNC-1, SYNC-2)."""
+def follow_scopes(connection: sqlite3.Connection, scopes: Iterable[str]) -> None:
+    """Begins cursors for scopes that are new. Scopes followed until now and no more lose theirs; what came by
+    them is removed later (SYNC-1, SYNC-2): see `read_left_scopes`."""
     wanted = set(scopes)
     known = {cursor.scope for cursor in read_cursors(connection)}
     connection.executemany(
         "INSERT INTO feed_cursor (scope) VALUES (?)", [(scope,) for scope in sorted(wanted - known)]
     )
-    left = tuple(sorted(known - wanted))
+    left = known - wanted
     connection.executemany("DELETE FROM feed_cursor WHERE scope = ?", [(scope,) for scope in left])
-    return left
+    note_left_scopes(connection, (set(read_left_scopes(connection)) | left) - wanted)
+
+
+def read_left_scopes(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """Scopes this till follows no more and of which rows may still be here."""
+    row = connection.execute("SELECT value FROM meta WHERE name = 'left_scopes'").fetchone()
+    return tuple(row[0].split()) if row else ()
+
+
+def note_left_scopes(connection: sqlite3.Connection, scopes: Iterable[str]) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO meta (name, value) VALUES ('left_scopes', ?)",
+        (" ".join(sorted(scopes)),),
+    )
 
 
 def seq_by_scope(connection: sqlite3.Connection) -> Mapping[str, int]:

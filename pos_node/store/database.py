@@ -19,6 +19,7 @@ from pos_node.store.connection import connect
 from pos_node.store.errors import Closed, StoreError
 from pos_node.store.inline import InlineDatabase
 from pos_node.store.lock import FileLock
+from pos_node.store.repair import check_file
 from pos_node.store.replacement import Carry, bring, put_in_place
 from pos_node.store.transactions import (
     Outcome,
@@ -161,6 +162,7 @@ class Database:
         self._lock.take()
         try:
             self._writer = open_writer(self.path)
+            check_file(self._writer.connection, self.path)
         except BaseException:
             self._lock.release()
             raise

@@ -7,7 +7,13 @@ from dataclasses import replace
 
 from contracts.feed import RowStruct
 from pos_node.store.arrivals import Broken, id_of, withdraw_customers
-from pos_node.store.cursors import Cursor, read_cursor, write_cursor
+from pos_node.store.cursors import (
+    Cursor,
+    note_left_scopes,
+    read_cursor,
+    read_left_scopes,
+    write_cursor,
+)
 from pos_node.store.queries import load_sql
 
 _SQL = load_sql("sweeping.sql")
@@ -59,3 +65,10 @@ def end_sweep(connection: sqlite3.Connection, scope: str) -> None:
 def forget_seen(connection: sqlite3.Connection, scope: str, limit: int) -> bool:
     """Removes marks that have served; whether there are more."""
     return connection.execute(_SQL["forget_seen"], (scope, scope, limit)).rowcount == limit
+
+
+def forget_scope(connection: sqlite3.Connection, scope: str) -> None:
+    """What is left of a scope that is followed no more, its customers apart."""
+    end_sweep(connection, scope)
+    connection.execute("DELETE FROM feed_gone WHERE scope = ?", (scope,))
+    note_left_scopes(connection, [one for one in read_left_scopes(connection) if one != scope])
