@@ -13,10 +13,13 @@ from itertools import accumulate
 from math import ceil, prod
 
 from contracts.matching import Query
-from erp_node.tsquery import Condition, conditions_of, filters_of, tsquery
+from erp_node.tsquery import Condition, conditions_of, tsquery
 
-FEW_ENTRIES = 2_000
-"""So many index entries are collected faster than a piece of the table is looked at."""
+FEW_ENTRIES = 5_000
+"""So many index entries are collected before much of the table has been looked at."""
+
+LOOK_COST = 4.0
+"""Looking at a row of the table costs so much more than collecting one entry of the index."""
 
 WANTED_ROWS = 20
 """A look at the table should meet so many rows, to find the seven that are wanted with some luck."""
@@ -31,6 +34,7 @@ _RARE = {1: 0.2, 2: 0.01, 3: 0.0005}
 """What words too rare for the statistics may add, by the letters of a beginning."""
 
 _LEAST_SHARE = 0.0001
+_RARER = 10
 _UNKNOWN_ROWS, _UNKNOWN_PAGES = 1_000_000.0, 200_000
 _END = "\U0010ffff"
 
@@ -50,20 +54,21 @@ class Frequencies:
         self.rows, self.pages = (rows, pages) if rows >= 0 else (_UNKNOWN_ROWS, _UNKNOWN_PAGES)
         self._lexemes = [lexeme for lexeme, _ in known]
         self._sums = [0.0, *accumulate(share for _, share in known)]
-        self._least = min((share for _, share in known), default=_LEAST_SHARE)
+        least = min((share for _, share in known), default=_LEAST_SHARE)
+        self._unknown = least / _RARER
 
     def of_beginning(self, beginning: str) -> float:
         """The part of all rows that has a lexeme with this beginning, about; never nothing."""
         first = bisect_left(self._lexemes, beginning)
         end = bisect_left(self._lexemes, beginning + _END, lo=first)
         letters = len(beginning.partition(":")[2] or beginning)
-        return self._sums[end] - self._sums[first] + _RARE.get(letters, self._least)
+        return self._sums[end] - self._sums[first] + _RARE.get(letters, self._unknown)
 
     def of_lexeme(self, lexeme: str) -> float:
         """The part of all rows that has this lexeme, about; never nothing."""
         place = bisect_left(self._lexemes, lexeme)
         known = self._lexemes[place : place + 1] == [lexeme]
-        return self._sums[place + 1] - self._sums[place] if known else self._least
+        return self._sums[place + 1] - self._sums[place] if known else self._unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +94,15 @@ class _Estimate:
 
 def plan_search(query: Query, frequencies: Frequencies) -> Plan:
     """How to find the first rows of a query."""
-    filters = filters_of(query)
     estimates = sorted(
         (_estimate(one, frequencies) for one in conditions_of(query)), key=lambda one: one.share
     )
     indexed, checked = _divide(estimates)
-    rare = [frequencies.of_lexeme(one) for one in filters]
-    entries = sum(one.entries for one in indexed) if indexed else min(rare, default=1.0)
-    share = prod(one.share for one in estimates) * prod(rare)
+    entries = sum(one.entries for one in indexed) if indexed else 1.0
     return Plan(
-        tsquery((one.condition for one in indexed), filters),
+        tsquery(one.condition for one in indexed),
         tsquery(one.condition for one in checked),
-        _look_pages(entries, share, frequencies),
+        _look_pages(entries, prod(one.share for one in estimates), frequencies),
     )
 
 
@@ -123,13 +125,14 @@ def _look_pages(entries: float, share: float, frequencies: Frequencies) -> int:
     collected = entries * frequencies.rows
     if collected < FEW_ENTRIES:
         return 0
-    looked = min(max(WANTED_ROWS / share, LEAST_LOOK), collected)
+    looked = min(max(WANTED_ROWS / share, LEAST_LOOK), collected / LOOK_COST)
     return ceil(looked * frequencies.pages / frequencies.rows)
 
 
 def _estimate(condition: Condition, frequencies: Frequencies) -> _Estimate:
+    share_of = frequencies.of_lexeme if condition.whole else frequencies.of_beginning
     words = [
-        [sum(map(frequencies.of_beginning, lexemes)) for lexemes in alternative]
+        [sum(map(share_of, lexemes)) for lexemes in alternative]
         for alternative in condition.lexemes
     ]
     share = sum(min(alternative) for alternative in words)

@@ -20,29 +20,30 @@ LexemeSets: TypeAlias = tuple[tuple[tuple[str, ...], ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One clause: `lexemes[i][j]` are the beginnings, any of which is the i-th alternative's j-th word."""
+    """One clause: `lexemes[i][j]` are the beginnings, any of which is the i-th alternative's j-th word.
+
+    A filter is one lexeme, `whole`.
+    """
 
     lexemes: LexemeSets
+    whole: bool = False
 
     @property
     def text(self) -> str:
         """The clause as tsquery."""
-        return _any(_all(_any(map(_beginning, some)) for some in words) for words in self.lexemes)
+        sign = _quoted if self.whole else _beginning
+        return _any(_all(_any(map(sign, some)) for some in words) for words in self.lexemes)
 
 
 def conditions_of(query: Query) -> tuple[Condition, ...]:
-    """The clauses of a query, all of which must hold."""
-    return tuple(_condition(clause, query.columns) for clause in query.clauses)
+    """The clauses and filters of a query, all of which must hold."""
+    filters = (Condition((((f"{_LETTERS['filters']}:{one}",),),), True) for one in query.filters)
+    return (*filters, *(_condition(clause, query.columns) for clause in query.clauses))
 
 
-def filters_of(query: Query) -> tuple[str, ...]:
-    """The lexemes a query's filters require."""
-    return tuple(f"{_LETTERS['filters']}:{one}" for one in query.filters)
-
-
-def tsquery(conditions: Iterable[Condition], filters: Iterable[str] = ()) -> str | None:
+def tsquery(conditions: Iterable[Condition]) -> str | None:
     """All of these as one tsquery; None when there is none."""
-    return _all((*map(_quoted, filters), *(one.text for one in conditions))) or None
+    return _all(one.text for one in conditions) or None
 
 
 def _condition(clause: Clause, columns: tuple[Column, ...]) -> Condition:

@@ -37,7 +37,8 @@ def test_a_single_letter_is_not_taken_for_a_column() -> None:
 
 
 def test_list_3_filters_are_whole_lexemes() -> None:
-    assert plan("dupont", kind="retail").indexed == "('n:kind=retail') & ('dupont':*)"
+    assert plan(kind="business").indexed == "'n:kind=business'"
+    assert plan("durand", kind="business").indexed == "('n:kind=business') & ('durand':*)"
 
 
 def test_lexemes_are_quoted() -> None:
@@ -62,6 +63,7 @@ def test_search_7_a_broad_search_looks_at_a_piece_of_the_table_first() -> None:
 
 def test_search_7_a_broad_condition_beside_a_selective_one_is_only_checked() -> None:
     assert plan("rue dupont") == Plan("'dupont':*", "'rue':*")
+    assert plan("dupont", kind="retail") == Plan("'dupont':*", "'n:kind=retail'")
 
 
 def test_a_look_costs_no_more_than_the_index_would() -> None:
