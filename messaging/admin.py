@@ -208,9 +208,13 @@ class Admin:
         return await self._read(f"vhosts/{self._vhost}/connections", CONNECTIONS)
 
     async def close_connection(self, name: str, reason: str) -> None:
-        """Cuts one connection; its client is told the reason."""
+        """Cuts one connection; its client is told the reason. One that is gone already is no error."""
         path = f"connections/{quote(name, safe='')}"
-        await self._send("DELETE", path, headers={"X-Reason": reason})
+        try:
+            await self._send("DELETE", path, headers={"X-Reason": reason})
+        except AdminError as error:
+            if error.status != httpx.codes.NOT_FOUND:
+                raise
 
     async def _get(self, path: str) -> Any:
         return (await self._send("GET", path)).json()

@@ -85,7 +85,7 @@ class AmqpConnection:
             raise LinkDown(self._closed.result().reason)
         number = next(n for n in range(1, 65536) if n not in self._stream.channels)
         wire = self._stream.channels[number] = Wire(self._stream, number, confirms=confirms)
-        channel = AmqpChannel(wire, on_return, self.drop)
+        channel = AmqpChannel(wire, on_return, self._until_silent)
         await channel.open(prefetch)
         return channel
 
@@ -99,6 +99,15 @@ class AmqpConnection:
     def drop(self, reason: MessagingError) -> None:
         self._end(reason)
         self._stream.transport.abort()
+
+    async def _until_silent(self, work: asyncio.Task[None]) -> None:
+        """Waits for something the broker is to answer, at most for the time between two of its
+        heartbeats: if nothing at all was heard by then, it is not there any more."""
+        words = self._stream.transport.words
+        before = words.frames
+        await asyncio.wait([work], timeout=self._stream.heartbeat_timeout / 2 + 1)
+        if not work.done() and words.frames == before:
+            self.drop(LinkDown("the broker does not answer"))
 
     def _stream_closed(self, closing: asyncio.Future[object]) -> None:
         self._end(self._stream.failure(None if closing.cancelled() else closing.exception()))

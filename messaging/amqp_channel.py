@@ -39,8 +39,6 @@ T = TypeVar("T")
 
 ANSWER_TIMEOUT = 10.0
 """Seconds the broker has for declaring, consuming and the like."""
-FAREWELL = 2.0
-"""Seconds it has to agree to a channel's end; a broker that does not is not there any more."""
 
 
 class Wire(LibraryChannel):
@@ -81,17 +79,21 @@ class AmqpChannel:
     """messaging.channel.Channel over RabbitMQ. Made by AmqpConnection.channel."""
 
     def __init__(
-        self, wire: Wire, on_return: OnReturn | None, on_silence: Callable[[MessagingError], None]
+        self,
+        wire: Wire,
+        on_return: OnReturn | None,
+        until_silent: Callable[[asyncio.Task[None]], Coroutine[None, None, None]],
     ) -> None:
         self._wire = wire
         self._on_return = on_return
-        self._on_silence = on_silence
+        self._until_silent = until_silent
         self._closed: asyncio.Future[MessagingError] = asyncio.get_running_loop().create_future()
         self._consumers: dict[str, OnDelivery] = {}
         self._consumed = 0
         self._sent = 0
         self._unconfirmed: dict[int, asyncio.Future[None]] = {}
         self._returns: dict[int, Return] = {}
+        self._closing: asyncio.Task[None] | None = None
         self._farewell: asyncio.Task[None] | None = None
         wire.deliver, wire.returned, wire.confirm = self._deliver, self._take_return, self._confirm
         wire.on_consumer_cancel_callbacks.add(self._consumer_cancelled)
@@ -188,14 +190,11 @@ class AmqpChannel:
     def drop(self, reason: MessagingError) -> None:
         self._end(reason)
         if self._farewell is None and not self._wire.is_closed:
-            self._farewell = asyncio.get_running_loop().create_task(self._say_farewell())
-
-    async def _say_farewell(self) -> None:
-        try:
-            async with asyncio.timeout(FAREWELL):
-                await self._wire.close()
-        except TimeoutError:
-            self._on_silence(LinkDown("the broker does not answer"))
+            loop = asyncio.get_running_loop()
+            # Not cancelled when it takes long: the library would then say farewell a second time,
+            # which the broker takes for an error of the whole connection.
+            self._closing = loop.create_task(self._wire.close())
+            self._farewell = loop.create_task(self._until_silent(self._closing))
 
     async def _answered(self, answer: Coroutine[None, None, T]) -> T:
         """Waits for the broker's answer. An error there closes the channel, as AMQP wants it."""

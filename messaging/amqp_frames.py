@@ -44,9 +44,11 @@ def read_header(payload: bytes) -> bytes:
 class Words:
     """What the broker said about the whole connection; the library keeps it to itself.
 
-    `blocked`: why it takes no messages, or "". `code`, `farewell`: why it closed the connection.
+    `frames`: how many it sent. `blocked`: why it takes no messages, or "". `code`, `farewell`: why it
+    closed the connection.
     """
 
+    frames: int = 0
     blocked: str = ""
     code: int = 0
     farewell: str = ""
@@ -91,6 +93,7 @@ class FrameReader:
             self._control = data[:2] == b"\0\0"
         else:
             self._reads = 0
+            self._words.frames += 1
             if self._kind == HEADER:
                 return read_header(data)
             if self._kind == METHOD and self._control:

@@ -12,7 +12,8 @@ from messaging.channel import Broker, Channel, Connection, LinkDown, MessagingEr
 from messaging.clock import Clock
 from messaging.pause import Pauses
 
-ATTACH_TIMEOUT = 10.0
+ATTACH_TIMEOUT = 20.0
+"""Longer than the broker has for each of its answers: it covers what is not answered by closing."""
 STEADY = 5.0
 """Seconds after which a connection or an attached role counts as having worked."""
 PAUSES = Pauses(first=0.1, longest=3.0)

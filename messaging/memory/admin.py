@@ -60,13 +60,15 @@ class MemoryAdmin:
     async def connections(self) -> tuple[ConnectionInfo, ...]:
         return tuple(
             ConnectionInfo(
-                name=f"{number}",
+                name=connection.name,
                 user=connection.user,
                 state="running",
                 client_properties={"connection_name": connection.label},
             )
-            for number, connection in enumerate(self._broker.connections)
+            for connection in self._broker.connections
         )
 
     async def close_connection(self, name: str, reason: str) -> None:
-        self._broker.connections[int(name)].end_politely(reason)
+        for connection in tuple(self._broker.connections):
+            if connection.name == name:
+                connection.end_politely(reason)

@@ -48,6 +48,7 @@ class MemoryBroker:
         self.queues: dict[str, MemoryQueue] = {}
         self.bindings: list[Binding] = []
         self.connections: list[MemoryConnection] = []
+        self._opened = 0
         self._begin()
 
     def as_user(self, name: str) -> "MemoryLogin":
@@ -59,7 +60,8 @@ class MemoryBroker:
             raise LinkDown("connection refused")
         if user not in self.users:
             raise NotAllowed(f"ACCESS_REFUSED - Login was refused for user '{user}'")
-        connection = MemoryConnection(self, user, label)
+        self._opened += 1
+        connection = MemoryConnection(self, f"{label} {self._opened}", user, label)
         self.connections.append(connection)
         return connection
 

@@ -113,8 +113,9 @@ async def test_a_till_whose_user_is_deleted_is_cut_off(bus: Bus, till: Connectio
     async with asyncio.timeout(20):
         while LYON.user not in names:  # the management API counts a moment later
             names = tuple(each.user for each in await bus.admin.connections())
+    found = await bus.admin.connections()
     await bus.admin.delete_user(LYON.user)
-    for each in await bus.admin.connections():
+    for each in found:
         if each.user == LYON.user:
             await bus.admin.close_connection(each.name, "till withdrawn")
     await within(asyncio.shield(till.closed))
