@@ -12,8 +12,8 @@ from messaging.channel import Broker, Channel, Connection, LinkDown, MessagingEr
 from messaging.clock import Clock
 from messaging.pause import Pauses
 
-ATTACH_TIMEOUT = 20.0
-"""Longer than the broker has for each of its answers: it covers what is not answered by closing."""
+ATTACH_TIMEOUT = 300.0
+"""Each answer of the broker has its own limit; declaring the queues of thousands of tills is long."""
 STEADY = 5.0
 """Seconds after which a connection or an attached role counts as having worked."""
 PAUSES = Pauses(first=0.1, longest=3.0)

@@ -11,13 +11,26 @@ import asyncio
 import structlog
 
 from contracts.topology import Topology
-from messaging.admin import Administers
-from messaging.channel import Broker
+from messaging.admin import AdminError, Administers
+from messaging.channel import Broker, MessagingError
 
 LOOK_AGAIN = 12.0
 """Seconds after which a queue that has a leader has told the management API so, twice."""
+INTERVAL = 15.0
 
 _log = structlog.get_logger("mending")
+
+
+async def keep_mended(
+    admin: Administers, login: Broker, topology: Topology, *, interval: float = INTERVAL
+) -> None:
+    """Runs `mend` every `interval` seconds until cancelled; while the broker is away it waits."""
+    while True:
+        await asyncio.sleep(interval)
+        try:
+            await mend(admin, login, topology)
+        except (AdminError, MessagingError) as error:
+            _log.info("queues not looked after", action="mending_failed", reason=str(error))
 
 
 async def mend(admin: Administers, login: Broker, topology: Topology) -> tuple[str, ...]:
@@ -25,8 +38,7 @@ async def mend(admin: Administers, login: Broker, topology: Topology) -> tuple[s
     their members run; answers their names, none when all is well.
 
     Takes LOOK_AGAIN seconds when something looks wrong, otherwise one question to the management
-    API. Run it now and then, and when a queue does not answer. `login` must be allowed to configure.
-    Raises AdminError, MessagingError.
+    API. `login` must be allowed to configure. Raises AdminError, MessagingError.
     """
     suspects = await _leaderless(admin, topology)
     if not suspects:

@@ -1,0 +1,95 @@
+"""Which queues are made anew, and when."""
+
+import asyncio
+
+from contracts.topology import Binding, Exchange, Queue, Topology
+from messaging.admin import AdminError, QueueInfo
+from messaging.channel import Message
+from messaging.memory.admin import MemoryAdmin
+from messaging.memory.broker import MemoryBroker
+from messaging.mending import keep_mended, mend
+from tests.fake_time import on_fake_time, until
+
+TOPOLOGY = Topology(
+    exchanges=(Exchange("e", "direct"),),
+    queues=(Queue("q", "quorum"), Queue("fine", "quorum"), Queue("c", "classic")),
+    bindings=(Binding("e", "k", "q"),),
+)
+
+
+def quorum(name: str, **fields: object) -> QueueInfo:
+    return QueueInfo.model_validate(
+        {"name": name, "type": "quorum", "members": ["a"], "online": ["a"], **fields}
+    )
+
+
+class Telling(MemoryAdmin):
+    """The management API with answers of its own, one after the other; the last stays."""
+
+    def __init__(self, broker: MemoryBroker, *answers: tuple[QueueInfo, ...] | AdminError) -> None:
+        super().__init__(broker)
+        self.answers = list(answers)
+
+    async def queues(self) -> tuple[QueueInfo, ...]:
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, AdminError):
+            raise answer
+        return answer
+
+
+async def waiting_in(broker: MemoryBroker) -> int:
+    connection = await broker.as_user("guest").connect("test")
+    channel = await connection.channel(confirms=True, prefetch=0)
+    return await channel.purge("q")
+
+
+async def make(broker: MemoryBroker) -> None:
+    connection = await broker.as_user("guest").connect("test")
+    channel = await connection.channel(confirms=True, prefetch=0)
+    for exchange in TOPOLOGY.exchanges:
+        await channel.declare_exchange(exchange)
+    for queue in TOPOLOGY.queues:
+        await channel.declare_queue(queue)
+    await channel.publish(Message(b"x", "", "q"))
+
+
+STUCK = quorum("q")
+FINE = quorum("fine", state="running")
+
+
+@on_fake_time
+async def test_a_queue_without_a_leader_at_both_looks_is_made_anew_with_its_bindings() -> None:
+    broker = MemoryBroker()
+    await make(broker)
+    login = broker.as_user("guest")
+    assert await mend(Telling(broker, (STUCK, FINE)), login, TOPOLOGY) == ("q",)
+    assert await waiting_in(broker) == 0
+    assert broker.bindings == list(TOPOLOGY.bindings)
+
+
+@on_fake_time
+async def test_what_is_well_is_left_alone() -> None:
+    broker = MemoryBroker()
+    await make(broker)
+    login = broker.as_user("guest")
+    for answers in (
+        ((FINE, quorum("q", state="running")),),
+        ((STUCK,), (quorum("q", state="running"),)),
+        ((quorum("q", members=["a", "b"]),),),
+        ((quorum("stranger"),),),
+        ((QueueInfo(name="c"),),),
+    ):
+        assert await mend(Telling(broker, *answers), login, TOPOLOGY) == ()
+    assert await waiting_in(broker) == 1
+
+
+@on_fake_time
+async def test_i11_looking_after_the_queues_goes_on_when_the_broker_is_away() -> None:
+    broker = MemoryBroker()
+    await make(broker)
+    away = AdminError("GET", "http://localhost/api/queues", "not reachable")
+    admin = Telling(broker, away, away, (STUCK,), (STUCK,), (FINE,))
+    task = asyncio.create_task(keep_mended(admin, broker.as_user("guest"), TOPOLOGY))
+    await until(lambda: len(admin.answers) == 1)
+    assert await waiting_in(broker) == 0
+    task.cancel()
