@@ -16,6 +16,9 @@ from erp_node.codes import Owners, free_code, series_of
 from erp_node.refusals import UNKNOWN, Refusal, refuse_edit, refuse_invalid, refuse_record
 from erp_node.store.customers import Held, HistoryLine
 
+TOLD_BYTES = 32 * 1024
+"""Lost values of this length are told to the till; of further ones only the names."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -257,5 +260,13 @@ def _verdict(
         return None
     return Verdict(
         epoch=place.epoch, seq=place.seq, customer_id=customer_id,
-        outcome=outcome, code=code, params=params, lost=list(lost),
+        outcome=outcome, code=code, params=params, lost=list(_told(lost)),
     )  # fmt: skip
+
+
+def _told(lost: Iterable[LostValue]) -> Iterator[LostValue]:
+    """What was lost, as far as it fits into a page of the feed; the history has all of it."""
+    room = TOLD_BYTES
+    for one in lost:
+        room -= len(as_json(one.stands) or "") + len(as_json(one.lost) or "")
+        yield one if room >= 0 else LostValue(path=one.path)

@@ -483,3 +483,15 @@ async def test_i1_connections_cut_in_the_middle_lose_nothing(
     await pool.execute("DROP TRIGGER die ON journal_progress")
     assert await apply(intake, edit) == [None]
     assert (await stored(pool, id)).phone == "1"
+
+
+async def test_i1_a_database_that_is_not_ready_parks_nothing(
+    intake: Intake, pool: Pool, p1: TillJournal
+) -> None:
+    entry = p1.add(retail("A"))
+    await pool.execute("ALTER TABLE customer_history RENAME TO elsewhere")
+    with pytest.raises(Transient):
+        await apply(intake, entry)
+    await pool.execute("ALTER TABLE elsewhere RENAME TO customer_history")
+    assert await apply(intake, entry) == [None]
+    assert await verdicts(pool) == []

@@ -13,7 +13,14 @@ from erp_node.callers import Till
 from erp_node.codes import codes_in_series, free_code
 from erp_node.refusals import RECORD_BYTES
 from erp_node.store.customers import Held
-from erp_node.verdicts import Decision, Place, decide_added, decide_edited, decide_parked
+from erp_node.verdicts import (
+    TOLD_BYTES,
+    Decision,
+    Place,
+    decide_added,
+    decide_edited,
+    decide_parked,
+)
 from tests.erp import ANNA, business, retail
 
 PLACE = Place(Till("p1", "C1"), "epoch-1", 7)
@@ -268,3 +275,15 @@ def test_an_entry_nobody_can_apply_is_answered() -> None:
     verdict = verdict_of(decide_parked(PLACE, ID, "malformed"))
     assert (verdict.outcome, verdict.code) == ("parked", "journal.parked")
     assert verdict.params == {"reason": "malformed"}
+
+
+def test_a_verdict_fits_into_a_page_of_the_feed() -> None:
+    mine = {f"a{n}": "x" * 250 for n in range(300)}
+    theirs = dict.fromkeys(mine, "y" * 250)
+    changes = [(f"attributes.{name}", "old", value) for name, value in mine.items()]
+    decision = decide_edited(PLACE, edited(*changes), held(retail("A", attributes=theirs)), {})
+    verdict = verdict_of(decision)
+    assert [one.path for one in verdict.lost] == [path for path, _, _ in changes]
+    assert len(verdict.model_dump_json()) < 2 * TOLD_BYTES
+    assert verdict.lost[0].lost == "x" * 250
+    assert len(decision.history) == 300
