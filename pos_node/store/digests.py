@@ -1,61 +1,94 @@
-"""What this till holds of a scope, added up from the stored bytes themselves (SYNC-6, I2)."""
+"""What the till holds of a scope, as hashes: added up from what is stored, not from what was noted when it came
+(SYNC-6, I2)."""
 
 import sqlite3
-from collections.abc import Iterator
-from dataclasses import dataclass
-from uuid import UUID
+from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import islice
+from typing import NamedTuple, TypeAlias
 
 from contracts.feed import BUCKETS, Digest, State, bucket_of, row_hash, row_text
+from pos_node.store.arrivals import id_of, withdraw_customers
 from pos_node.store.cursors import read_cursor
 from pos_node.store.queries import load_sql
 
 _SQL = load_sql("digests.sql")
+BREATH_ROWS = 500
+"""After so many rows whoever waits for the processor gets it."""
+
+Breathe: TypeAlias = Callable[[], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """One row as a digest counts it. `customer_id`: of a customer, as stored."""
+class HashedRow(NamedTuple):
+    """A row as a digest counts it."""
 
     key: str
-    hash: int
     version: int
-    customer_id: bytes | None = None
+    state: State
+    editors: str
+    record: str
 
 
-def digest(connection: sqlite3.Connection, scope: str) -> Digest | None:
-    """The hashes of one scope, or None when this till does not follow it. Reads every row of it."""
+def digest(
+    connection: sqlite3.Connection, scope: str, breathe: Breathe = lambda: None
+) -> Digest | None:
+    """The hashes of one scope, at the place the till has reached; None of one it does not follow.
+
+    Reads every customer: about ten seconds at a million. `breathe` is called now and then.
+    """
     cursor = read_cursor(connection, scope)
     if cursor is None:
         return None
     counts, sums = [0] * BUCKETS, [0] * BUCKETS
-    for row in held_rows(connection, scope):
+    for row in read_hashed(connection, scope, breathe):
         bucket = bucket_of(row.key)
         counts[bucket] += 1
-        sums[bucket] = (sums[bucket] + row.hash) % 2**64
+        sums[bucket] = (sums[bucket] + row_hash(row_text(*row))) % 2**64
     return Digest(scope=scope, epoch=cursor.epoch, head=cursor.seq, counts=counts, sums=sums)
 
 
-def held_rows(connection: sqlite3.Connection, scope: str) -> Iterator[Held]:
-    """Every row a digest of the scope counts."""
-    for id_, version, editors, record in connection.execute(_SQL["customers"], (scope,)):
-        key = str(UUID(bytes=id_))
-        yield Held(key, _hash(key, version, "active", editors, record), version, id_)
-    for key, version, state, record in connection.execute(_SQL["others"], (scope, scope)):
-        yield Held(key, _hash(key, version, state, None, record), version)
+def read_hashed(
+    connection: sqlite3.Connection, scope: str, breathe: Breathe = lambda: None
+) -> Iterator[HashedRow]:
+    """Every row of a scope that a digest counts."""
+    customers = connection.execute(_SQL["customers"], (scope,))
+    while some := list(islice(customers, BREATH_ROWS)):
+        for id_, version, editors, record in some:
+            text = "*" if editors is None else editors
+            yield HashedRow(key_of(id_), version, "active", text, record)
+        breathe()
+    for key, version, record in connection.execute(_SQL["reference"], (scope,)):
+        yield HashedRow(key, version, "active", "*", record)
+    for key, version, state in connection.execute(_SQL["gone"], (scope,)):
+        yield HashedRow(key, version, state, "*", "")
 
 
-def lower_versions(connection: sqlite3.Connection, ids: list[bytes]) -> None:
-    """Lets rows whose content is not what their version says be written again within this transaction."""
-    connection.executemany(_SQL["lower"], [(id_,) for id_ in ids])
-
-
-def forget_reference(connection: sqlite3.Connection, scope: str, keys: list[str]) -> None:
-    """Removes rows of reference data that the ERP does not have, or that are to be written again."""
-    connection.executemany(_SQL["forget_reference"], [(scope, key) for key in keys])
-    connection.executemany(_SQL["forget_gone"], [(scope, key) for key in keys])
-
-
-def _hash(key: str, version: int, state: State, editors: str | None, record: str | None) -> int:
-    return row_hash(
-        row_text(key, version, state, "*" if editors is None else editors, record or "")
+def keys_in_buckets(
+    connection: sqlite3.Connection, scope: str, buckets: Collection[int]
+) -> dict[str, int]:
+    """Key and version of every row that a digest of a scope counts in these buckets."""
+    customers = (
+        (key_of(id_), version) for id_, version in connection.execute(_SQL["ids"], (scope,))
     )
+    found = {key: version for key, version in customers if bucket_of(key) in buckets}
+    for key, version in connection.execute(_SQL["other_keys"], (scope, scope)):
+        if bucket_of(key) in buckets:
+            found[key] = version
+    return found
+
+
+def remove_rows(connection: sqlite3.Connection, scope: str, stale: Mapping[str, int]) -> None:
+    """Takes rows out that the ERP does not have in this scope, unless they changed since they were looked at."""
+    ids = []
+    for key, version in stale.items():
+        if "/" in key:
+            connection.execute(_SQL["withdraw_reference"], (scope, key, version))
+        elif connection.execute(_SQL["at_version"], (id_of(key), version)).fetchone():
+            ids.append(id_of(key))
+        connection.execute(_SQL["forget_gone"], (scope, key, version))
+    withdraw_customers(connection, scope, ids)
+
+
+def key_of(id_: bytes) -> str:
+    """A customer's key in the feed."""
+    h = id_.hex()
+    return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"

@@ -1,19 +1,28 @@
--- Rows as a digest counts them.
+-- What a digest counts: active rows as they are stored, deleted and anonymised ones as each scope told them.
 
 -- name: customers
-SELECT id, version, editors, record FROM customer
-WHERE scope = ? AND state = 'active' AND record IS NOT NULL
+SELECT id, version, editors, record FROM customer WHERE scope = ? AND state = 'active'
 
--- name: others
-SELECT key, version, state, record FROM reference WHERE scope = ? AND state IN ('active', 'deleted')
+-- name: reference
+SELECT key, version, record FROM reference WHERE scope = ? AND state = 'active'
+
+-- name: gone
+SELECT key, version, state FROM feed_gone WHERE scope = ?
+
+-- name: ids
+SELECT id, version FROM customer WHERE scope = ? AND state = 'active'
+
+-- name: other_keys
+SELECT key, version FROM reference WHERE scope = ? AND state = 'active'
 UNION ALL
-SELECT key, version, state, NULL FROM feed_gone WHERE scope = ?
+SELECT key, version FROM feed_gone WHERE scope = ?
 
--- name: lower
-UPDATE customer SET version = version - 1 WHERE id = ?
-
--- name: forget_reference
-DELETE FROM reference WHERE scope = ? AND key = ?
+-- name: withdraw_reference
+UPDATE reference SET state = 'withdrawn', record = NULL
+WHERE scope = ? AND key = ? AND version = ? AND state = 'active'
 
 -- name: forget_gone
-DELETE FROM feed_gone WHERE scope = ? AND key = ?
+DELETE FROM feed_gone WHERE scope = ? AND key = ? AND version = ?
+
+-- name: at_version
+SELECT 1 FROM customer WHERE id = ? AND version = ?
