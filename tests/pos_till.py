@@ -166,13 +166,28 @@ async def open_till(folder: Path) -> AsyncIterator[TestTill]:
     """A till of centre C1 with two operators: anne may edit customers, ben may not."""
     store = Database(folder / "till.db")
     await store.open()
-    made = await _till(store, folder)
-    relaying = asyncio.create_task(made.parts.relay.run())
-    yield made
-    relaying.cancel()
-    await asyncio.gather(relaying, return_exceptions=True)
-    await made.searches.close()
-    await store.close()
+    try:
+        made = await _till(store, folder)
+        relaying = asyncio.create_task(made.parts.relay.run())
+        try:
+            yield made
+        finally:
+            relaying.cancel()
+            await asyncio.gather(relaying, return_exceptions=True)
+            await made.searches.close()
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def open_store(folder: Path) -> AsyncIterator[Database]:
+    """The till's file alone."""
+    store = Database(folder / "till.db")
+    await store.open()
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 async def _till(store: Store, folder: Path) -> TestTill:

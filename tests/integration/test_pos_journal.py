@@ -19,10 +19,10 @@ from pos_node.journal import Stamp
 from pos_node.refusal import Refusal
 from pos_node.store import journal as rows
 from pos_node.store.customers import find_by_code
-from pos_node.store.database import Database, Priority
+from pos_node.store.database import Priority
 from pos_node.store.journal import read_standing
 from tests.pos_parts import NOON, retail
-from tests.pos_till import ANNE, TestTill, open_till
+from tests.pos_till import ANNE, TestTill, open_store, open_till
 
 ID = UUID(int=5)
 
@@ -161,26 +161,24 @@ async def test_a_restored_backup_numbers_what_is_not_applied_anew(folder: Path, 
         epoch = (await till.store.read(read_standing)).epoch
     file = folder / "epoch"
     file.unlink() if lost == "missing" else file.write_text("0123456789abcdef")
-    store = Database(folder / "till.db")
-    await store.open()
-    standing = await open_epoch(store, file, random.Random(99))
-    assert standing.epoch not in (epoch, "0123456789abcdef")
-    assert file.read_text() == standing.epoch
-    assert (standing.last_seq, standing.applied_seq, standing.waiting) == (2, 0, 2)
-    again = await store.read(_all_waiting)
-    assert [(one.epoch, one.seq) for one in again] == [(standing.epoch, 1), (standing.epoch, 2)]
-    for old, new in zip(before, again, strict=True):
-        headers, data = envelope.split(new.body)
-        old_headers, old_data = envelope.split(old)
-        assert (headers.epoch, headers.seq) == (new.epoch, new.seq)
-        assert (data, headers.id, headers.key) == (old_data, old_headers.id, old_headers.key)
-    # the applied one still waits for its outcome, under the numbers the ERP knows
-    assert await store.read(rows.has_entries)
-    progress = Progress(epoch=epoch, applied_seq=3, heads={})
-    await store.write(journal.take_progress, progress, priority=Priority.FEED)
-    await store.write(journal.settle, {"customers": 9}, priority=Priority.FEED)
-    assert [one.seq for one in await store.read(_all_waiting)] == [1, 2]
-    await store.close()
+    async with open_store(folder) as store:
+        standing = await open_epoch(store, file, random.Random(99))
+        assert standing.epoch not in (epoch, "0123456789abcdef")
+        assert file.read_text() == standing.epoch
+        assert (standing.last_seq, standing.applied_seq, standing.waiting) == (2, 0, 2)
+        again = await store.read(_all_waiting)
+        assert [(one.epoch, one.seq) for one in again] == [(standing.epoch, 1), (standing.epoch, 2)]
+        for old, new in zip(before, again, strict=True):
+            headers, data = envelope.split(new.body)
+            old_headers, old_data = envelope.split(old)
+            assert (headers.epoch, headers.seq) == (new.epoch, new.seq)
+            assert (data, headers.id, headers.key) == (old_data, old_headers.id, old_headers.key)
+        # the applied one still waits for its outcome, under the numbers the ERP knows
+        assert await store.read(rows.has_entries)
+        progress = Progress(epoch=epoch, applied_seq=3, heads={})
+        await store.write(journal.take_progress, progress, priority=Priority.FEED)
+        await store.write(journal.settle, {"customers": 9}, priority=Priority.FEED)
+        assert [one.seq for one in await store.read(_all_waiting)] == [1, 2]
 
 
 async def test_an_epoch_that_agrees_is_kept(folder: Path) -> None:
@@ -191,14 +189,12 @@ async def test_an_epoch_that_agrees_is_kept(folder: Path) -> None:
 
 
 async def test_without_an_epoch_nothing_is_journalled(folder: Path) -> None:
-    store = Database(folder / "till.db")
-    await store.open()
-    added = CustomerAdded(customer_id=ID, record=retail(), author=Author(operator="a", at=NOON))
-    with pytest.raises(RuntimeError):
-        await store.write(
-            journal.record_change, added, Stamp("p1", ID, NOON), priority=Priority.CASHIER
-        )
-    await store.close()
+    async with open_store(folder) as store:
+        added = CustomerAdded(customer_id=ID, record=retail(), author=Author(operator="a", at=NOON))
+        with pytest.raises(RuntimeError):
+            await store.write(
+                journal.record_change, added, Stamp("p1", ID, NOON), priority=Priority.CASHIER
+            )
 
 
 def _all_waiting(connection: sqlite3.Connection) -> tuple[rows.Entry, ...]:

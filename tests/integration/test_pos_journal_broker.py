@@ -79,11 +79,13 @@ async def wired(url: str, folder: Path) -> AsyncIterator[Wired]:
     )
     await relay.hear_welcome(welcome(0, at_start.epoch), at_start)
     tasks = [asyncio.create_task(link.run()), asyncio.create_task(relay.run())]
-    yield Wired(store, relay, link)
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    await store.close()
+    try:
+        yield Wired(store, relay, link)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await store.close()
 
 
 async def till_url(vhost: Vhost) -> str:
@@ -94,8 +96,10 @@ async def till_url(vhost: Vhost) -> str:
 @asynccontextmanager
 async def administrator(vhost: Vhost) -> AsyncIterator[Channel]:
     connection = await AmqpBroker(vhost.admin_url).connect("test")
-    yield await connection.channel(confirms=True, prefetch=0)
-    await connection.close()
+    try:
+        yield await connection.channel(confirms=True, prefetch=0)
+    finally:
+        await connection.close()
 
 
 async def take(channel: Channel, count: int) -> list[Delivery]:

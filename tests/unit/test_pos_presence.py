@@ -60,9 +60,11 @@ async def _welcome(question: BaseModel) -> BaseModel:
 async def till() -> AsyncIterator[Till]:
     made = Till()
     running = asyncio.create_task(made.presence.run())
-    yield made
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    try:
+        yield made
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 @on_fake_time

@@ -88,10 +88,12 @@ async def till(folder: Path, *, greeted: bool = True) -> AsyncIterator[Till]:
     running = await made.start()
     if greeted:
         await made.greet()
-    yield made
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    store.close()
+    try:
+        yield made
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        store.close()
 
 
 @on_fake_time
