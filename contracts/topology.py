@@ -195,7 +195,7 @@ def _policies() -> tuple[Policy, ...]:
             r"^erp\.journal\.",
             {
                 "dead-letter-exchange": DEAD,
-                "delivery-limit": 10,
+                "delivery-limit": 50,
                 "dead-letter-strategy": "at-most-once",
             },
         ),

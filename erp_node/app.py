@@ -21,6 +21,7 @@ from contracts.topology import (
     JOURNAL_PARTITIONS,
     QUESTIONS,
     URGENT,
+    erp_topology,
     journal_queue,
     pos_scope,
     question_queue,
@@ -41,6 +42,7 @@ from erp_node.search import SearchDesk, answer_code_check, answer_fetch, answer_
 from erp_node.sequencer import PublishPage, Sequencer
 from erp_node.settings import ErpSettings
 from erp_node.setup import CannotDo, admin_of, channel_of, make_erp_user, till_url
+from erp_node.store.faults import is_transient
 from erp_node.store.migrations import migrate
 from erp_node.store.pool import Pool, open_pool
 from erp_node.store.search import open_question_pool
@@ -51,6 +53,7 @@ from messaging.clock import SystemClock
 from messaging.connection import Link
 from messaging.consumer import OrderedConsumer
 from messaging.dead import DeadLetters
+from messaging.mending import INTERVAL, mend
 from messaging.publisher import Publisher
 from messaging.responder import Answer, Responder
 from web.passwords import Passwords
@@ -149,6 +152,22 @@ class EverythingDeclared:
             log.warning("tills' users put back", action="users", count=back)
 
 
+async def keep_queues(pool: Pool, settings: ErpSettings, admin: Admin) -> None:
+    """Makes queues that a killed broker left without a leader anew, and binds the tills to them again."""
+    while True:
+        await asyncio.sleep(INTERVAL)
+        try:
+            if await mend(admin, AmqpBroker(settings.amqp_url), erp_topology()):
+                async with channel_of(settings) as channel:
+                    await tills.declare_everything(pool, channel)
+        except (AdminError, MessagingError) as error:
+            log.info("queues not looked after", action="mending_failed", reason=str(error))
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            log.info("queues not looked after", action="mending_failed", reason=str(error))
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """The parts that run, and what the HTTP API needs of them."""
@@ -157,9 +176,12 @@ class Node:
     links: tuple[Link, ...]
     sequencer: Sequencer
     heart: Heart
+    keeper: Coroutine[Any, Any, None] | None = None
 
     def tasks(self) -> tuple[Coroutine[Any, Any, None], ...]:
-        return (*(link.run() for link in self.links), self.sequencer.run(), self.heart.run())
+        links = (link.run() for link in self.links)
+        kept = () if self.keeper is None else (self.keeper,)
+        return (*links, self.sequencer.run(), self.heart.run(), *kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +234,7 @@ async def open_node(settings: ErpSettings, stack: AsyncExitStack) -> Node:
             pool, builder, _page_with(tools), _beat_with(tools),
             clock=clock, new_id=tools.new_id, interval_s=settings.beat_s,
         ),
+        keep_queues(pool, settings, admin) if admin else None,
     )  # fmt: skip
 
 

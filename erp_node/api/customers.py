@@ -25,7 +25,7 @@ from erp_node.api.services import ErpServices
 from erp_node.customers import Actor, ChangedMeanwhile, Saved
 from erp_node.store.customers import Held
 from erp_node.store.listing import list_by_code
-from erp_node.tsquery import conditions_of, filters_of, tsquery
+from erp_node.tsquery import conditions_of, tsquery
 from web.conditions import IfMatch, etag, seen_version
 from web.docs import problems
 from web.language import language_of
@@ -64,7 +64,7 @@ def customers_router(services: ErpServices) -> APIRouter:
         query = wish.criteria().query()
         found = await list_by_code(
             pool,
-            tsquery(conditions_of(query), filters_of(query)),
+            tsquery(conditions_of(query)),
             (wish.state,) if wish.state else ("active", "inactive"),
             after=wish.after,
             limit=wish.limit,
