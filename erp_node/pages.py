@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -40,6 +40,9 @@ KEPT_S = 5.0
 
 KEPT_BYTES = 64 * 1024 * 1024
 
+_END = b"]}}"
+"""Closes rows, page and envelope: rows are the last field of a page, and data of an envelope."""
+
 
 @dataclass(frozen=True, slots=True)
 class BuiltPage:
@@ -70,8 +73,10 @@ class PageBuilder:
     async def build(self, readings: Sequence[Reading]) -> list[BuiltPage]:
         """One page for each reading, of one moment; they must agree on everything but scope and place."""
         stretches = await store.read_rows(self._pool, readings, PAGE_BYTES, RECORD_BYTES)
-        by_scope = {reading.scope: reading for reading in readings}
-        return [await self._finish(by_scope[one.scope], one) for one in stretches]
+        return [
+            await self._finish(reading, stretch)
+            for reading, stretch in zip(readings, stretches, strict=True)
+        ]
 
     def announce(self, scope: str, state: FeedState) -> BuiltPage:
         """A page without rows that tells the head."""
@@ -79,21 +84,21 @@ class PageBuilder:
             scope=scope, epoch=state.epoch, rule=RULE,
             prev_seq=state.head, to_seq=state.head, head=state.head,
         )  # fmt: skip
-        body = self._enclose(envelope.dump(page))
+        body = b"".join(self._enclose(envelope.dump(page), b""))
         return BuiltPage(scope, body, None, state.head, True, state)
 
     async def _finish(self, reading: Reading, stretch: Stretch) -> BuiltPage:
         """Packs a page; one that turns out too long is read again with fewer rows."""
-        body = self._enclose(page_json(reading, stretch))
-        if len(body) >= IN_THREAD_FROM:
-            packed = await asyncio.to_thread(zstandard.compress, body, PACK_LEVEL)
-        else:
-            packed = zstandard.compress(body, PACK_LEVEL) if len(body) >= PACKED_FROM else body
-        if len(packed) > MAX_BYTES or len(body) > UNPACKED_BYTES:
+        parts = self._enclose(page_frame(reading, stretch), stretch.rows)
+        size = sum(map(len, parts))
+        body, encoding = b"".join(parts) if size < PACKED_FROM else b"", None
+        if size >= PACKED_FROM:
+            packing = asyncio.to_thread(pack, parts) if size >= IN_THREAD_FROM else None
+            body, encoding = await packing if packing else pack(parts), "zstd"
+        if len(body) > MAX_BYTES or size > UNPACKED_BYTES:
             return await self._shorten(reading, stretch)
-        encoding = "zstd" if packed is not body else None
         to_seq = to_seq_of(stretch)
-        return BuiltPage(stretch.scope, packed, encoding, to_seq, stretch.complete, stretch.state)
+        return BuiltPage(stretch.scope, body, encoding, to_seq, stretch.complete, stretch.state)
 
     async def _shorten(self, reading: Reading, stretch: Stretch) -> BuiltPage:
         if reading.limit > 1:
@@ -106,11 +111,21 @@ class PageBuilder:
         )
         return await self._finish(reading, replace(stretch, rows=b""))
 
-    def _enclose(self, page: bytes) -> bytes:
+    def _enclose(self, frame: bytes, rows: bytes) -> tuple[bytes, bytes, bytes]:
+        """The message around rows, in parts: a megabyte is not copied to be put together."""
         headers = Headers(
             id=self._new_id(), type="feed.page", occurred_at=self._clock.now(), origin="erp"
         )
-        return envelope.encode(headers, page)
+        message = envelope.encode(headers, frame)
+        assert message.endswith(_END)
+        return message[: -len(_END)], rows, _END
+
+
+def pack(parts: Iterable[bytes]) -> bytes:
+    """Parts of a message, compressed into one body."""
+    parts = tuple(parts)
+    packing = zstandard.ZstdCompressor(PACK_LEVEL).compressobj(size=sum(map(len, parts)))
+    return b"".join([*map(packing.compress, parts), packing.flush()])
 
 
 class PageShelf:
@@ -187,17 +202,16 @@ def remaining_after(reading: Reading, stretch: Stretch) -> int:
     return max(1, min(stretch.state.head - stretch.last, stretch.entries // share))
 
 
-def page_json(reading: Reading, stretch: Stretch) -> bytes:
-    """The data of a page message: a contracts.feed.Page around rows that are JSON already."""
-    page = Page(
-        scope=stretch.scope,
-        epoch=stretch.state.epoch,
-        prev_seq=stretch.after,
-        to_seq=to_seq_of(stretch),
-        head=stretch.state.head,
-        remaining=remaining_after(reading, stretch),
-        rule=RULE,
+def page_frame(reading: Reading, stretch: Stretch) -> bytes:
+    """The data of a page message, a contracts.feed.Page, without its rows."""
+    return envelope.dump(
+        Page(
+            scope=stretch.scope,
+            epoch=stretch.state.epoch,
+            prev_seq=stretch.after,
+            to_seq=to_seq_of(stretch),
+            head=stretch.state.head,
+            remaining=remaining_after(reading, stretch),
+            rule=RULE,
+        )
     )
-    frame = envelope.dump(page)
-    assert frame.endswith(b'"rows":[]}')
-    return frame[:-2] + stretch.rows + b"]}"

@@ -247,36 +247,48 @@ async def renew_epoch(database: Database, epoch: str) -> str | None:
 async def read_rows(
     pool: Pool, readings: Sequence[Reading], page_bytes: int, record_bytes: int
 ) -> list[Stretch]:
-    """Reads pages, one per reading, about `page_bytes` each at most, of one moment.
+    """Reads pages, one per reading in their order, about `page_bytes` each at most, of one moment.
 
-    All readings must agree on limit, bucket and only_present. The order is the database's.
+    All readings must agree on limit, bucket and only_present.
     """
     one = readings[0]
-    async with pool.acquire() as connection, connection.transaction():
-        await connection.execute(SQL["begin_reading"])
+    scopes = [reading.scope for reading in readings]
+    places = [reading.after for reading in readings]
+    async with (
+        pool.acquire() as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        states = await connection.fetch(SQL["begin_reading"], scopes)
         rows = await connection.fetch(
-            SQL["read_ranges"],
-            [reading.scope for reading in readings],
-            [reading.after for reading in readings],
+            SQL["read_rows"],
+            scopes,
+            places,
             one.limit,
             page_bytes,
             one.bucket,
             one.only_present,
             record_bytes,
         )
-    return [_stretch(row, one.limit) for row in rows]
+    found: list[list[Record]] = [[] for _ in readings]
+    for row in rows:
+        found[row["number"] - 1].append(row)
+    return [
+        _stretch(reading, state, mine)
+        for reading, state, mine in zip(readings, states, found, strict=True)
+    ]
 
 
-def _stretch(row: Record, limit: int) -> Stretch:
-    last = row["last"] or row["place"]
+def _stretch(reading: Reading, state: Record, rows: Sequence[Record]) -> Stretch:
+    kept = [row for row in rows if row["kept"]]
+    last = kept[-1]["seq"] if kept else reading.after
     return Stretch(
-        scope=row["scope"],
-        after=row["place"],
+        scope=reading.scope,
+        after=reading.after,
         last=last,
-        complete=row["found"] == row["kept"] < limit or last >= row["head"],
-        entries=row["entries"],
-        state=FeedState(row["epoch"], row["head"], row["erasures"]),
-        rows=row["rows"] or b"",
+        complete=len(kept) == len(rows) < reading.limit or last >= state["head"],
+        entries=state["entries"],
+        state=FeedState(state["epoch"], state["head"], state["erasures"]),
+        rows=b",".join([row["text"] for row in kept if row["text"] is not None]),
     )
 
 

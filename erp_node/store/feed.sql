@@ -119,7 +119,7 @@ seen AS MATERIALIZED (
             CASE s.state
                 WHEN 'withdrawn' THEN NULL
                 WHEN 'active' THEN row_hash(c.id::text, c.version, 'active',
-                                            coalesce(array_to_string(c.editors, ','), '*'), s.record)
+                                            coalesce(array_to_string(c.editors, ','), '*'), c.wire)
                 ELSE row_hash(c.id::text, c.version, s.state, '*', '')
             END AS hash,
             CASE
@@ -129,11 +129,11 @@ seen AS MATERIALIZED (
                 WHEN c.words IS NULL AND NOT EXISTS (
                     SELECT FROM customer_words w WHERE w.customer_id = c.id AND w.version = c.version
                 ) THEN 'later'
-                WHEN octet_length(s.record) > $2 THEN 'large'
+                WHEN octet_length(c.wire) > $2 THEN 'large'
                 ELSE 'number'
             END AS fate
         FROM customer c, LATERAL (
-            SELECT c.record::text AS record, customer_state(
+            SELECT customer_state(
                 latest.scope, c.state, c.is_customer, c.everywhere, c.centres,
                 till_holds(latest.scope, c.id, c.everywhere, c.centres)
             ) AS state
@@ -246,83 +246,79 @@ SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::jsonb
 ON CONFLICT (id) DO UPDATE SET applied_seq = excluded.applied_seq, heads = excluded.heads;
 
 -- name: begin_reading
--- Pages are read along one index. A planner that has no statistics yet, or old ones, would sort the whole
--- scope for each of them.
-SELECT set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true),
-    set_config('enable_seqscan', 'off', true);
+-- Where some scopes ($1) stand. Pages are then read along one index, and each row by its key: a planner
+-- that has no statistics yet, or old ones, would read and sort the whole scope for each of them.
+SELECT asked.scope, coalesce(s.head, 0) AS head, coalesce(s.entries, 0) AS entries,
+    i.feed_epoch AS epoch, i.erasures,
+    set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true),
+    set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+    set_config('enable_mergejoin', 'off', true)
+FROM unnest($1::text[]) WITH ORDINALITY AS asked (scope, number)
+CROSS JOIN erp_identity i
+LEFT JOIN feed_scope s USING (scope)
+ORDER BY asked.number;
 
 -- name: state_of
 SELECT coalesce(s.head, 0) AS head, i.feed_epoch AS epoch, i.erasures
 FROM erp_identity i LEFT JOIN feed_scope s ON s.scope = $1;
 
--- name: read_ranges
--- Rows after a place ($2) of some scopes ($1), at most $3 rows and about $4 bytes each, as one JSON text
--- each. $5: a bucket, or null for all. $6: leave out what is merely withdrawn. $7: the largest record.
--- A customer whose new record has no words yet is left out: its mark is still waiting.
-SELECT asked.scope, asked.place, coalesce(s.head, 0) AS head, coalesce(s.entries, 0) AS entries,
-    i.feed_epoch AS epoch, i.erasures, page.*
-FROM unnest($1::text[], $2::bigint[]) AS asked (scope, place)
-CROSS JOIN erp_identity i
-LEFT JOIN feed_scope s USING (scope)
+-- name: read_rows
+-- Rows after a place ($2) of some scopes ($1), at most $3 rows and about $4 bytes of each scope, one JSON
+-- text each; what is beyond that is there without text. $5: a bucket, or null for all. $6: leave out what
+-- is merely withdrawn. $7: the largest record. A customer whose new record has no words yet has no text:
+-- its mark is still waiting.
+SELECT asked.number, row.seq, row.before < $4 AS kept, convert_to(CASE WHEN row.before < $4 THEN CASE row.kind
+    WHEN 'customer' THEN CASE
+        WHEN row.seen <> 'active' THEN
+            '{"kind":"customer","key":"' || row.id || '","version":' || row.version
+            || ',"state":"' || row.seen || '"}'
+        WHEN octet_length(row.wire) <= $7 THEN
+            '{"kind":"customer","key":"' || row.id || '","version":' || row.version
+            || coalesce(',"editors":' || array_to_json(row.editors)::text, '')
+            || ',"words":' || array_to_json(coalesce(row.words, (
+                SELECT w.words FROM customer_words w WHERE w.customer_id = row.id AND w.version = row.version
+            )))::text
+            || ',"record":' || row.wire || '}'
+        END
+    WHEN 'reference' THEN (
+        SELECT '{"kind":"reference","key":' || to_json(r.key) || ',"version":' || r.version
+            || CASE
+                WHEN r.state = 'deleted' THEN ',"state":"deleted"}'
+                WHEN asked.scope = ANY (r.scopes) THEN ',"record":' || r.record::text || '}'
+                ELSE ',"state":"withdrawn"}'
+            END
+        FROM reference r WHERE r.id = row.entity)
+    WHEN 'verdict' THEN (
+        SELECT '{"kind":"verdict","key":"' || v.id || '","version":1,"record":'
+            || (v.record || jsonb_build_object('epoch', v.epoch, 'seq', v.seq))::text || '}'
+        FROM verdict v WHERE v.id = row.entity)
+    WHEN 'progress' THEN (
+        SELECT '{"kind":"progress","key":' || to_json(p.epoch) || ',"version":' || greatest(p.applied_seq, 1)
+            || ',"record":' || jsonb_build_object(
+                'epoch', p.epoch, 'applied_seq', p.applied_seq, 'heads', p.heads)::text || '}'
+        FROM feed_progress p WHERE p.id = row.entity)
+    END END, 'UTF8') AS text
+FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS asked (scope, place, number)
 CROSS JOIN LATERAL (
-    SELECT count(*) AS found,
-        count(*) FILTER (WHERE before < $4) AS kept,
-        max(seq) FILTER (WHERE before < $4) AS last,
-        convert_to(string_agg(text, ',') FILTER (WHERE before < $4), 'UTF8') AS rows
+    SELECT entry.*, c.*, coalesce(
+        sum(octet_length(c.wire)) OVER (ORDER BY seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0
+    ) AS before
     FROM (
-        SELECT seq, text,
-            coalesce(sum(octet_length(text)) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING), 0)
-                - coalesce(octet_length(text), 0) AS before
-        FROM (
-            SELECT e.seq, CASE e.kind
-                WHEN 'customer' THEN (
-                    SELECT CASE s.state
-                        WHEN 'active' THEN CASE
-                            WHEN octet_length(s.record) <= $7 THEN
-                                '{"kind":"customer","key":"' || c.id || '","version":' || c.version
-                                || coalesce(',"editors":' || array_to_json(c.editors)::text, '')
-                                || ',"words":' || array_to_json(coalesce(c.words, (
-                                    SELECT w.words FROM customer_words w
-                                    WHERE w.customer_id = c.id AND w.version = c.version
-                                )))::text
-                                || ',"record":' || s.record || '}'
-                            END
-                        ELSE '{"kind":"customer","key":"' || c.id || '","version":' || c.version
-                            || ',"state":"' || s.state || '"}'
-                        END
-                    FROM customer c, LATERAL (SELECT customer_state(
-                        e.scope, c.state, c.is_customer, c.everywhere, c.centres,
-                        till_holds(e.scope, c.id, c.everywhere, c.centres)
-                    ) AS state, c.record::text AS record OFFSET 0) AS s
-                    WHERE c.id = e.entity)
-                WHEN 'reference' THEN (
-                    SELECT '{"kind":"reference","key":' || to_json(r.key) || ',"version":' || r.version
-                        || CASE
-                            WHEN r.state = 'deleted' THEN ',"state":"deleted"}'
-                            WHEN e.scope = ANY (r.scopes) THEN ',"record":' || r.record::text || '}'
-                            ELSE ',"state":"withdrawn"}'
-                        END
-                    FROM reference r WHERE r.id = e.entity)
-                WHEN 'verdict' THEN (
-                    SELECT '{"kind":"verdict","key":"' || v.id || '","version":1,"record":'
-                        || (v.record || jsonb_build_object('epoch', v.epoch, 'seq', v.seq))::text || '}'
-                    FROM verdict v WHERE v.id = e.entity)
-                WHEN 'progress' THEN (
-                    SELECT '{"kind":"progress","key":' || to_json(p.epoch) || ',"version":'
-                        || greatest(p.applied_seq, 1) || ',"record":'
-                        || jsonb_build_object('epoch', p.epoch, 'applied_seq', p.applied_seq,
-                                              'heads', p.heads)::text || '}'
-                    FROM feed_progress p WHERE p.id = e.entity)
-                END AS text
-            FROM feed_entry e
-            WHERE e.scope = asked.scope AND e.seq > asked.place
-              AND ($5::smallint IS NULL OR e.bucket = $5)
-              AND NOT ($6 AND e.hash IS NULL AND e.kind IN ('customer', 'reference'))
-            ORDER BY e.seq
-            LIMIT $3
-        ) AS row
-    ) AS sized
-) AS page;
+        SELECT seq, kind, entity FROM feed_entry
+        WHERE scope = asked.scope AND seq > asked.place
+          AND ($5::smallint IS NULL OR bucket = $5)
+          AND NOT ($6 AND hash IS NULL AND kind IN ('customer', 'reference'))
+        ORDER BY seq
+        LIMIT $3
+    ) AS entry
+    LEFT JOIN LATERAL (
+        SELECT id, version, editors, words, wire, customer_state(
+            asked.scope, state, is_customer, everywhere, centres,
+            till_holds(asked.scope, id, everywhere, centres)
+        ) AS seen
+        FROM customer WHERE id = entry.entity
+    ) AS c ON entry.kind = 'customer'
+) AS row;
 
 -- name: add_up
 -- Head, epoch and sums of one moment; bucket -1 is there even when the scope is empty.

@@ -13,7 +13,7 @@ from contracts.matching import COLUMNS
 from erp_node.beat import due_heads, turns_of
 from erp_node.callers import Till
 from erp_node.feed import MOST_ROWS, decide_start, digest_of, follows
-from erp_node.pages import BuiltPage, is_right, page_json, remaining_after, to_seq_of
+from erp_node.pages import BuiltPage, is_right, page_frame, remaining_after, to_seq_of
 from erp_node.sequencer import make_words
 from erp_node.store.feed import FeedState, Reading, Stretch, Sums, Trouble, Unworded, Worded
 
@@ -71,9 +71,9 @@ def test_sync_2_a_till_follows_its_own_scopes_only() -> None:
 
 
 def test_a_page_says_where_it_begins_and_ends() -> None:
-    page = read_data(Page, page_json(READING, STRETCH))
+    page = read_data(Page, page_frame(READING, STRETCH))
     assert (page.prev_seq, page.to_seq, page.head, page.remaining) == (10, 60, 100, 40)
-    last = read_data(Page, page_json(READING, replace(STRETCH, complete=True)))
+    last = read_data(Page, page_frame(READING, replace(STRETCH, complete=True)))
     assert (last.prev_seq, last.to_seq, last.head, last.remaining) == (10, 100, 100, 0)
 
 

@@ -55,6 +55,7 @@ CREATE TABLE customer (
         ((centres || editors)::text ~ '^\{([A-Za-z0-9_-]{1,60}(,[A-Za-z0-9_-]{1,60})*)?\}$'
          AND array_position(centres || editors, NULL) IS NULL),
     record         jsonb NOT NULL,
+    wire           text NOT NULL GENERATED ALWAYS AS (record::text) STORED,  -- as tills are sent it: decision 0012
     words          text[],                          -- contracts.matching.words_of; null: to be written anew
     rule           smallint NOT NULL DEFAULT 1,
     changed_by     text NOT NULL DEFAULT session_user,
