@@ -3,7 +3,7 @@
 
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple, TypeAlias
 
 from contracts.feed import BUCKETS, Digest, State, bucket_of, row_hash, row_text
@@ -66,14 +66,10 @@ def keys_in_buckets(
     connection: sqlite3.Connection, scope: str, buckets: Collection[int]
 ) -> dict[str, int]:
     """Key and version of every row that a digest of a scope counts in these buckets."""
-    customers = (
-        (key_of(id_), version) for id_, version in connection.execute(_SQL["ids"], (scope,))
-    )
-    found = {key: version for key, version in customers if bucket_of(key) in buckets}
-    for key, version in connection.execute(_SQL["other_keys"], (scope, scope)):
-        if bucket_of(key) in buckets:
-            found[key] = version
-    return found
+    customers = connection.execute(_SQL["ids"], (scope,))
+    others = connection.execute(_SQL["other_keys"], (scope, scope))
+    rows = chain(((key_of(id_), version) for id_, version in customers), others)
+    return {key: version for key, version in rows if bucket_of(key) in buckets}
 
 
 def remove_rows(connection: sqlite3.Connection, scope: str, stale: Mapping[str, int]) -> None:
