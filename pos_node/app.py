@@ -16,7 +16,6 @@ from messaging.consumer import OrderedConsumer
 from messaging.publisher import Publisher
 from messaging.rpc import Requester
 from pos_node import journal
-from pos_node.agreement import Agreement
 from pos_node.api.app import make_api
 from pos_node.api.till import Till
 from pos_node.catchup import CatchUp
@@ -36,6 +35,7 @@ from pos_node.store.cursors import follow_scopes
 from pos_node.store.database import Database, Priority, StoreError
 from pos_node.store.journal import read_standing
 from pos_node.store.notices import add_notice
+from pos_node.sweep import Sweep
 from pos_node.urgent import Urgent, set_aside
 from web.passwords import Passwords
 from web.server import listen, port_of, serve
@@ -120,7 +120,7 @@ async def open_node(settings: PosSettings, who: Enrolment, stack: AsyncExitStack
     )
     loads = Loads(store, settings.data, journal.fold)
     catch_up = CatchUp(store, questions, loads, side, address.scopes, rng=rng)
-    agreement = Agreement(store, questions, side, address.scopes, rng=rng)
+    sweep = Sweep(store, questions, side, address.scopes, pull=catch_up.want, rng=rng)
     feed = FeedQueue(store, address.scopes, side, catch_up.want)
     urgent = Urgent(presence, relay)
     incoming.add(
@@ -150,4 +150,4 @@ async def open_node(settings: PosSettings, who: Enrolment, stack: AsyncExitStack
         gate=Gate(sessions, operators.find), clock=clock, loading=catch_up.loading,
     )  # fmt: skip
     links = (link.run() for link in (incoming, outgoing, asking))
-    return Node(till, (*links, relay.run(), presence.run(), catch_up.run(), agreement.run()))
+    return Node(till, (*links, relay.run(), presence.run(), catch_up.run(), sweep.run()))
