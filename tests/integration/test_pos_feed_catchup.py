@@ -1,0 +1,574 @@
+"""A till becomes complete by itself, stays level, and proves it (SYNC-2, SYNC-5, SYNC-6, I2, I11)."""
+
+import asyncio
+import random
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from pydantic import BaseModel
+
+from contracts.feed import Pull
+from contracts.reference import Centre
+from contracts.search import Criteria
+from pos_node import loads as loads_module
+from pos_node import pulling
+from pos_node.catchup import CatchUp
+from pos_node.feed import FeedQueue, JournalSide
+from pos_node.lists import list_customers
+from pos_node.loads import Loads
+from pos_node.store.cursors import Cursor, follow_scopes, read_cursors, read_left_scopes
+from pos_node.store.customers import count_active, find_customer, show_customer
+from pos_node.store.database import Database, Priority
+from pos_node.store.digests import digest
+from pos_node.store.words import read_gap
+from pos_node.sweep import Sweep
+from tests.pos_pages import SCOPE, Entity, FakeFeed, customer, customer_id, delivery, quiet
+
+OWN = "centre.C1.customers"
+SCOPES = ("all", OWN, SCOPE, "pos.p1")
+
+
+@dataclass
+class Till:
+    """A till's way down: catching up, its feed queue, its sweep."""
+
+    store: Database
+    erp: FakeFeed
+    side: JournalSide
+    catch_up: CatchUp
+    queue: FeedQueue
+    sweep: Sweep
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def start(self) -> None:
+        self.tasks.append(asyncio.create_task(self.catch_up.run()))
+        self.catch_up.want_all()
+
+    async def stop(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        self.tasks.clear()
+
+    async def cursors(self) -> dict[str, Cursor]:
+        return {one.scope: one for one in await self.store.read(read_cursors)}
+
+    async def level(self) -> None:
+        """Returns when every scope is at the ERP's head."""
+        await until(self._is_level)
+
+    async def _is_level(self) -> bool:
+        cursors = await self.cursors()
+        return all(
+            one.complete and (one.epoch, one.seq) == (self.erp.epoch, self.erp.heads.get(scope, 0))
+            for scope, one in cursors.items()
+        )
+
+    async def agrees(self) -> bool:
+        ours = [await self.store.read(digest, scope) for scope in SCOPES]
+        return ours == [self.erp.digest(scope) for scope in SCOPES]
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Returns when something holds; what is waited for has no event of its own."""
+    async with asyncio.timeout(60):
+        while True:
+            found = holds()
+            if asyncio.iscoroutine(found):
+                found = await found
+            if found:
+                return
+            await asyncio.sleep(0.005)
+
+
+def make_till(
+    store: Database, erp: FakeFeed, folder: Path | None, side: JournalSide | None = None
+) -> Till:
+    rng, side = random.Random(3), side or quiet()
+    catch_up = CatchUp(store, erp, Loads(store, folder, side.fold), side, SCOPES, rng=rng)
+    sweep = Sweep(store, erp, side, SCOPES, pull=catch_up.want, rng=rng)
+    return Till(store, erp, side, catch_up, FeedQueue(store, SCOPES, side, catch_up.want), sweep)
+
+
+@pytest_asyncio.fixture
+async def till(folder: Path) -> AsyncIterator[Till]:
+    store = Database(folder / "till.db")
+    await store.open()
+    await store.write(follow_scopes, SCOPES, priority=Priority.FEED)
+    made = make_till(store, FakeFeed(), folder)
+    yield made
+    await made.stop()
+    await store.close()
+
+
+@pytest.fixture
+def small_loads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first load is made of few rows already."""
+    monkeypatch.setattr(loads_module, "FROM_ROWS", 10)
+    monkeypatch.setattr(loads_module, "MOST_HELD", 20)
+    monkeypatch.setattr(pulling, "PAGE_ROWS", 7)
+
+
+def customers(erp: FakeFeed, numbers: range, scope: str = SCOPE) -> None:
+    for number in numbers:
+        erp.put_customer(number, scope=scope)
+
+
+async def test_sync_5_a_new_till_becomes_complete(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulling, "PAGE_ROWS", 10)
+    customers(till.erp, range(35))
+    customers(till.erp, range(35, 60), OWN)
+    till.start()
+    await till.level()
+    assert await till.agrees()
+    assert await till.store.read(count_active) == 60
+    assert till.catch_up.loading() is None
+
+
+async def test_sync_5_progress_is_told_in_rows(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulling, "PAGE_ROWS", 10)
+    customers(till.erp, range(30))
+    seen = []
+
+    def look(question: BaseModel) -> None:
+        if isinstance(question, Pull) and question.scope == SCOPE:
+            seen.append(till.catch_up.loading())
+
+    till.erp.before = look
+    till.start()
+    await till.level()
+    told = [(one.rows_done, one.rows_to_do) for one in seen if one]
+    assert told
+    assert all(done <= to_do == 30 for done, to_do in told)
+
+
+async def test_sync_5_only_what_is_missing_is_asked_for(till: Till) -> None:
+    customers(till.erp, range(5))
+    till.start()
+    await till.level()
+    customers(till.erp, range(5, 8))
+    till.erp.asked.clear()
+    await till.queue.handle([delivery(till.erp.page(SCOPE, 7))])
+    await till.level()
+    asked = [one for one in till.erp.asked if isinstance(one, Pull)]
+    assert [(one.scope, one.from_seq) for one in asked] == [(SCOPE, 5)]
+
+
+async def test_sync_5_a_till_without_connection_goes_on_where_it_stood(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulling, "PAGE_ROWS", 10)
+    customers(till.erp, range(40))
+
+    def cut(question: BaseModel) -> None:
+        if isinstance(question, Pull) and question.from_seq == 20:
+            till.erp.up = False
+
+    till.erp.before = cut
+    till.start()
+    await until(lambda: not till.erp.up)
+    till.erp.before = lambda question: None
+    till.erp.asked.clear()
+    till.erp.up = True
+    till.catch_up.want_all()
+    await till.level()
+    again = [one.from_seq for one in till.erp.asked if isinstance(one, Pull) and one.scope == SCOPE]
+    assert min(again) >= 10, "what was applied is not asked for again"
+    assert await till.agrees()
+
+
+async def test_sync_5_a_restarted_till_goes_on_where_it_stood(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulling, "PAGE_ROWS", 10)
+    customers(till.erp, range(40))
+    halfway = asyncio.Event()
+    till.erp.before = lambda question: (
+        halfway.set() if isinstance(question, Pull) and question.from_seq == 20 else None
+    )
+    till.start()
+    await halfway.wait()
+    await till.stop()
+    stood = (await till.cursors())[SCOPE].seq
+    assert 0 < stood < 40
+    again = make_till(till.store, till.erp, None)
+    till.erp.asked.clear()
+    again.start()
+    await again.level()
+    await again.stop()
+    assert (
+        min(one.from_seq for one in till.erp.asked if isinstance(one, Pull) and one.scope == SCOPE)
+        == stood
+    )
+
+
+async def test_i11_live_pages_are_applied_while_another_scope_is_pulled(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulling, "PAGE_ROWS", 5)
+    customers(till.erp, range(50))
+    held = asyncio.Event()
+    ask = till.erp.ask
+
+    async def slowly(question: BaseModel, timeout: float) -> object:
+        if isinstance(question, Pull) and question.scope == SCOPE and question.from_seq >= 10:
+            await held.wait()
+        return await ask(question, timeout)
+
+    monkeypatch.setattr(till.erp, "ask", slowly)
+    till.start()
+    await until(lambda: any(isinstance(one, Pull) and one.scope == SCOPE for one in till.erp.asked))
+    till.erp.put_customer(99, scope=OWN)
+    await till.queue.handle([delivery(till.erp.page(OWN, 0))])
+    assert await till.store.read(find_customer, customer_id(99)) is not None
+    held.set()
+    await till.level()
+
+
+# Numbered anew ------------------------------------------------------------------------------
+
+
+async def test_sync_6_a_feed_numbered_anew_is_pulled_over_what_is_here(till: Till) -> None:
+    customers(till.erp, range(12))
+    till.erp.put("all", Entity("reference", "centre/C1", 1, record='{"kind":"centre","code":"C1"}'))
+    till.erp.put_customer(3, state="deleted")
+    till.start()
+    await till.level()
+    for number in (5, 6):  # forgotten by the ERP, without a word to anybody
+        del till.erp.entries[SCOPE][str(customer_id(number))]
+    del till.erp.entries["all"]["centre/C1"]
+    till.erp.begin_anew()
+    till.erp.put_customer(20)
+    till.catch_up.want_all()
+    await till.level()
+    assert await till.agrees()
+    assert await till.store.read(count_active) == 12 - 1 - 2 + 1
+    held = await till.store.read(find_customer, customer_id(5))
+    assert held is not None
+    assert (held.state, held.record) == ("withdrawn", None)
+    left = await till.store.read(lambda c: c.execute("SELECT count(*) FROM feed_seen").fetchone())
+    await until(lambda: left == (0,))
+
+
+async def test_sync_6_what_comes_during_the_sweep_stays(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulling, "PAGE_ROWS", 4)
+    customers(till.erp, range(10))
+    till.start()
+    await till.level()
+    till.erp.begin_anew()
+    added = False
+
+    def add(question: BaseModel) -> None:
+        nonlocal added
+        if isinstance(question, Pull) and question.from_seq == 4 and not added:
+            added = True
+            till.erp.put_customer(50)
+
+    till.erp.before = add
+    till.catch_up.want_all()
+    await till.level()
+    assert await till.agrees()
+    assert await till.store.read(count_active) == 11
+
+
+# The first load -----------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("small_loads")
+async def test_sync_5_the_first_load_is_complete_and_searchable(till: Till, folder: Path) -> None:
+    customers(till.erp, range(100))
+    till.erp.put_customer(7, state="deleted")
+    customers(till.erp, range(100, 130), OWN)
+    till.start()
+    await till.level()
+    assert await till.agrees()
+    assert await till.store.read(count_active) == 129
+    page = await till.store.read(list_customers, Criteria(phrase="name99"))
+    assert [row.code for row in page.rows] == ["C99"]
+    await until(lambda: _gap_closed(till))
+    page = await till.store.read(list_customers, Criteria(phrase="c99", column="code"))
+    assert [row.code for row in page.rows] == ["C99"]
+    assert not list(folder.glob("till.loading*"))
+    indexes = await till.store.read(_indexes)
+    assert {"customer_id", "customer_code", "customer_tax"} <= indexes
+
+
+@pytest.mark.usefixtures("small_loads")
+async def test_sync_5_the_cashier_works_during_the_first_load_and_loses_nothing(till: Till) -> None:
+    customers(till.erp, range(60))
+    till.erp.put_reference(_centre(), scope="all")
+    done: list[int] = []
+
+    async def work() -> None:
+        number = 1000
+        while not done or done[-1] < 1000 + 8:
+            number += 1
+            await till.store.write(_make_here, number, priority=Priority.CASHIER)
+            done.append(number)
+            await asyncio.sleep(0)
+
+    working = asyncio.create_task(work())
+    till.start()
+    await asyncio.gather(working, till.level())
+    count = await till.store.read(lambda c: c.execute("SELECT count(*) FROM journal").fetchone())
+    assert count == (len(done),)
+    for number in done:
+        held = await till.store.read(find_customer, customer_id(number))
+        assert held is not None
+        assert (held.scope, held.version) == (None, 0)
+    assert await till.store.read(count_active) == 60 + len(done)
+    assert await till.agrees()
+
+
+@pytest.mark.usefixtures("small_loads")
+async def test_sync_5_what_changes_during_the_first_load_arrives_too(till: Till) -> None:
+    customers(till.erp, range(60))
+    changed = iter(range(0, 60, 3))
+
+    def change(question: BaseModel) -> None:
+        if isinstance(question, Pull) and question.scope == SCOPE:
+            with suppress(StopIteration):
+                number = next(changed)
+                till.erp.put_customer(number, customer(number, last_name=f"Changed{number}"))
+
+    till.erp.before = change
+    till.start()
+    await till.level()
+    assert await till.agrees()
+    assert await till.store.read(count_active) == 60
+
+
+@pytest.mark.usefixtures("small_loads")
+async def test_sync_4_a_customer_in_two_scopes_of_one_load_is_there_once(till: Till) -> None:
+    customers(till.erp, range(40))
+    customers(till.erp, range(40, 60), OWN)
+    moved = False
+
+    def move(question: BaseModel) -> None:
+        nonlocal moved
+        if (
+            isinstance(question, Pull)
+            and question.scope == SCOPE
+            and question.from_seq > 20
+            and not moved
+        ):
+            moved = True
+            for number in (1, 2, 3):
+                version = till.erp.entries[SCOPE][str(customer_id(number))][1].version + 1
+                till.erp.put_customer(number, version=version, state="withdrawn")
+                till.erp.put_customer(number, version=version, scope=OWN)
+
+    till.erp.before = move
+    till.start()
+    await till.level()
+    assert await till.agrees()
+    assert await till.store.read(count_active) == 60
+
+
+@pytest.mark.usefixtures("small_loads")
+async def test_sync_5_a_line_cut_during_the_first_load_costs_nothing(till: Till) -> None:
+    customers(till.erp, range(60))
+
+    def cut(question: BaseModel) -> None:
+        if isinstance(question, Pull) and question.scope == SCOPE and question.from_seq == 28:
+            till.erp.up = False
+
+    till.erp.before = cut
+    till.start()
+    await until(lambda: not till.erp.up)
+    till.erp.before = lambda question: None
+    till.erp.asked.clear()
+    till.erp.up = True
+    till.catch_up.want_all()
+    await till.level()
+    again = [one.from_seq for one in till.erp.asked if isinstance(one, Pull) and one.scope == SCOPE]
+    assert 0 not in again
+    assert await till.agrees()
+
+
+@pytest.mark.usefixtures("small_loads")
+async def test_sync_5_a_till_stopped_during_the_first_load_begins_it_again(
+    till: Till, folder: Path
+) -> None:
+    customers(till.erp, range(60))
+    await till.store.write(_make_here, 1000, priority=Priority.CASHIER)
+    halfway = asyncio.Event()
+    till.erp.before = lambda question: (
+        halfway.set() if isinstance(question, Pull) and question.from_seq == 28 else None
+    )
+    till.start()
+    await halfway.wait()
+    await till.stop()
+    assert (await till.cursors())[SCOPE] == Cursor(SCOPE)
+    (folder / "till.loading").write_bytes(b"what a killed till leaves behind")
+    again = make_till(till.store, till.erp, folder)
+    again.start()
+    await again.level()
+    assert await again.agrees()
+    assert await till.store.read(count_active) == 61
+    await again.stop()
+
+
+@pytest.mark.usefixtures("small_loads")
+async def test_sync_6_a_feed_numbered_anew_during_the_first_load_begins_it_again(
+    till: Till,
+) -> None:
+    customers(till.erp, range(60))
+    done = False
+
+    def renumber(question: BaseModel) -> None:
+        nonlocal done
+        if isinstance(question, Pull) and question.from_seq == 28 and not done:
+            done = True
+            till.erp.begin_anew()
+
+    till.erp.before = renumber
+    till.start()
+    await until(lambda: done)
+    till.catch_up.want_all()  # as the next sign of life would
+    await till.level()
+    assert await till.agrees()
+
+
+@pytest.mark.usefixtures("small_loads")
+async def test_sync_5_a_till_that_holds_customers_gets_the_rest_the_ordinary_way(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customers(till.erp, range(30), OWN)
+    till.start()
+    await till.level()
+    await till.stop()
+    customers(till.erp, range(30, 90))
+    replaced = False
+
+    async def replace(*_: object) -> None:
+        nonlocal replaced
+        replaced = True
+
+    monkeypatch.setattr(till.store, "replace", replace)
+    till.start()
+    await till.level()
+    assert not replaced
+    assert await till.agrees()
+
+
+async def test_sync_2_customers_of_a_scope_that_was_left_go(till: Till) -> None:
+    customers(till.erp, range(10))
+    customers(till.erp, range(10, 15), OWN)
+    till.start()
+    await till.level()
+    await till.stop()
+    await till.store.write(follow_scopes, ["all", OWN, "pos.p1"], priority=Priority.FEED)
+    again = make_till(till.store, till.erp, None)
+    again.start()
+    await until(lambda: _none_left(till))
+    await again.stop()
+    assert await till.store.read(count_active) == 5
+    assert await till.store.read(digest, SCOPE) is None
+
+
+# Sweeping -----------------------------------------------------------------------------------
+
+
+async def test_sync_6_a_sweep_finds_nothing_when_both_agree(till: Till) -> None:
+    customers(till.erp, range(20))
+    till.start()
+    await till.level()
+    till.erp.asked.clear()
+    assert await till.sweep.sweep() == dict.fromkeys(SCOPES, 0)
+    assert not [one for one in till.erp.asked if isinstance(one, Pull)]
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "UPDATE customer SET record = replace(record, 'Name3', 'Nome3') WHERE code_key = 'c3'",
+        "UPDATE customer SET editors = 'C9' WHERE code_key = 'c3'",
+        "UPDATE customer SET version = version - 1 WHERE code_key = 'c3'",
+        "UPDATE customer SET state = 'withdrawn' WHERE code_key = 'c3'",
+        "DELETE FROM feed_gone",
+        "INSERT INTO feed_gone VALUES ('all.customers', '00000000-0000-0000-0000-000000000001', 1, 'deleted')",
+        "UPDATE reference SET record = '{}'",
+        "DELETE FROM reference",
+        "INSERT INTO reference VALUES ('centre/C9', 'all', 1, 'active', '{\"kind\":\"centre\",\"code\":\"C9\"}')",
+    ],
+)
+async def test_sync_6_a_difference_mends_itself_within_one_sweep(till: Till, harm: str) -> None:
+    customers(till.erp, range(20))
+    till.erp.put_customer(5, state="deleted")
+    till.erp.put_reference(_centre(), scope="all")
+    till.start()
+    await till.level()
+    await till.store.write(lambda c: c.execute(harm), priority=Priority.FEED)
+    assert not await till.agrees()
+    mended = await till.sweep.sweep()
+    assert sum(mended.values()) == 1
+    assert await till.agrees()
+    page = await till.store.read(list_customers, Criteria(phrase="name3"))
+    assert [row.code for row in page.rows] == ["C3"]
+
+
+async def test_sync_6_what_the_erp_does_not_have_goes(till: Till) -> None:
+    customers(till.erp, range(20))
+    till.start()
+    await till.level()
+    del till.erp.entries[SCOPE][str(customer_id(3))]
+    await till.sweep.sweep()
+    assert await till.agrees()
+    held = await till.store.read(find_customer, customer_id(3))
+    assert held is not None
+    assert (held.state, held.record) == ("withdrawn", None)
+
+
+async def test_sync_6_a_till_that_is_behind_is_pulled_before_it_is_compared(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pos_node.sweep.AGAIN_S", 0.01)
+    customers(till.erp, range(5))
+    till.start()
+    await till.level()
+    till.erp.put_customer(9)
+    assert await till.sweep.compare(SCOPE) is not None
+    assert await till.agrees()
+
+
+async def test_sync_6_without_connection_nothing_is_compared(till: Till) -> None:
+    customers(till.erp, range(5))
+    till.start()
+    await till.level()
+    till.erp.up = False
+    assert await till.sweep.sweep() == {}
+
+
+def _centre() -> Centre:
+    return Centre(code="C1")
+
+
+def _make_here(connection: sqlite3.Connection, number: int) -> None:
+    show_customer(connection, customer_id(number), customer(number))
+    connection.execute(
+        "INSERT INTO journal (epoch, seq, id, type, customer_id, body, at) VALUES ('j', ?, ?, 't', ?, '', '')",
+        (number, str(number), customer_id(number).bytes),
+    )
+
+
+def _indexes(connection: sqlite3.Connection) -> set[str]:
+    found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'")
+    return {name for (name,) in found}
+
+
+async def _gap_closed(till: Till) -> bool:
+    return not (await till.store.read(read_gap)).open
+
+
+async def _none_left(till: Till) -> bool:
+    return not await till.store.read(read_left_scopes)
