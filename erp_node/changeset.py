@@ -28,14 +28,18 @@ class Changeset:
     """Locked customers as they are after the entries decided so far, and everything to be written."""
 
     tills: Mapping[str, Till]
-    customers: dict[UUID, Held]
+    stored: Mapping[UUID, Held]
     owners: dict[str, UUID]
     touched: dict[UUID, set[str]]
+    customers: dict[UUID, Held] = field(init=False)
     writes: dict[UUID, Write] = field(default_factory=dict)
     history: list[HistoryLine] = field(default_factory=list)
     verdicts: list[tuple[str, Verdict]] = field(default_factory=list)
     holdings: list[tuple[str, UUID]] = field(default_factory=list)
     bad: dict[int, Bad] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.customers = dict(self.stored)
 
     def decide(self, entry: Entry) -> None:
         """Takes the next entry. One that cannot even be decided is parked; the others do not notice."""
@@ -78,7 +82,8 @@ class Changeset:
             del self.owners[code_key(before.customer.code)]
         self.owners[code_key(customer.customer.code)] = customer.id
         author = change.author
-        write = Write(customer, author.operator, f"pos.{place.till.pos_id}", author.at)
+        where, stored = f"pos.{place.till.pos_id}", self.stored.get(customer.id)
+        write = Write(customer, author.operator, where, author.at, stored)
         if customer.version == 0 and customer.id in self.writes:
             write = replace(self.writes[customer.id], held=customer)
         self.writes[customer.id] = write

@@ -212,7 +212,7 @@ async def _change(
         if not lines:
             return Saved(held)
         with _code_taken(after.customer.code):
-            await store.update_customers(connection, [_write(after, actor)])
+            await store.update_customers(connection, [_write(after, actor, held)])
         await store.add_history(connection, lines)
         return await _saved(connection, customer_id, after.customer)
 
@@ -235,8 +235,8 @@ def _available(held: Held, availability: Availability) -> Held:
     )
 
 
-def _write(held: Held, actor: Actor) -> Write:
-    return Write(held, actor.name, actor.where, actor.at)
+def _write(held: Held, actor: Actor, before: Held | None = None) -> Write:
+    return Write(held, actor.name, actor.where, actor.at, before)
 
 
 def _raise_if(refusal: Refusal | None) -> None:

@@ -254,10 +254,10 @@ def _verdict(
     if asked is not None:
         outcome, code = "renamed", "customer.renamed"
         params |= {"asked": asked, "code": after.code}
-    elif lost and all(one.path == "description" for one in lost):
-        code = "customer.description_read_only"
     elif not lost:
         return None
+    elif len(paths := {one.path for one in lost}) == 1 and not paths.isdisjoint(ERP_ONLY):
+        code = f"customer.{paths.pop()}_read_only"
     return Verdict(
         epoch=place.epoch, seq=place.seq, customer_id=customer_id,
         outcome=outcome, code=code, params=params, lost=list(_told(lost)),

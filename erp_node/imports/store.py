@@ -1,6 +1,6 @@
 """Storing rows: what they are about is looked up and locked, decided, and written, a batch at a time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -136,20 +136,19 @@ async def _write(
     connection: Connection, changed: Sequence[tuple[Held | None, Held]], actor: Actor
 ) -> None:
     made = [after for before, after in changed if before is None]
-    edited = [(before, after) for before, after in changed if before not in (None, after)]
+    edited = [(before, after) for before, after in changed if before and before != after]
     if edited:
-        await store.update_customers(connection, list(_writes((a for _, a in edited), actor)))
-        lines = [
-            line for before, after in edited if before for line in history_of(before, after, actor)
-        ]
+        writes = [_as_write(after, actor, before) for before, after in edited]
+        await store.update_customers(connection, writes)
+        lines = [line for before, after in edited for line in history_of(before, after, actor)]
         await store.add_history(connection, lines)
     if made:
         made.sort(key=lambda one: one.customer.code)
-        await store.insert_customers(connection, list(_writes(iter(made), actor)))
+        await store.insert_customers(connection, [_as_write(one, actor) for one in made])
 
 
-def _writes(customers: Iterator[Held], actor: Actor) -> Iterator[Write]:
-    return (Write(one, actor.name, actor.where, actor.at) for one in customers)
+def _as_write(held: Held, actor: Actor, before: Held | None = None) -> Write:
+    return Write(held, actor.name, actor.where, actor.at, before)
 
 
 def _reject(row: Row, fault: Fault) -> Reject:

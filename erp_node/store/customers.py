@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
+from operator import attrgetter
 from typing import Literal, Self
 from uuid import UUID
 
@@ -16,6 +17,14 @@ from erp_node.store.pool import Database, Record
 from erp_node.store.queries import load_sql
 
 SQL = load_sql("customers.sql")
+
+WORDLESS = frozenset(
+    ("title", "academic_title", "birth_date", "issuing_authority", "description", "reverse_charge",
+     "lowest_price", "consents", "contacts")
+)  # fmt: skip
+"""Fields of a customer that nothing is found by (contracts.matching.words_of)."""
+
+_worded = attrgetter(*sorted(Customer.model_fields.keys() - WORDLESS))
 
 State = Literal["active", "inactive", "deleted", "anonymised"]
 
@@ -83,12 +92,13 @@ class StoredLine:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A customer to be stored, and whose doing it is."""
+    """A customer to be stored, and whose doing it is. `before`: as it is stored now."""
 
     held: Held
     by: str
     where: str
     at: datetime
+    before: Held | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +189,22 @@ def _columns(writes: Sequence[Write]) -> tuple[list[object], ...]:
         [",".join(one.centres) for one in held],
         [None if one.editors is None else ",".join(one.editors) for one in held],
         [one.text for one in held],
-        ["\n".join(words_of(one.customer)) for one in held],
+        [_words(write) for write in writes],
         [write.by for write in writes],
         [write.where for write in writes],
     )
+
+
+def _words(write: Write) -> str | None:
+    """The words to be stored, None when those that are stored stay right."""
+    if write.before is not None and same_words(write.before.customer, write.held.customer):
+        return None
+    return "\n".join(words_of(write.held.customer))
+
+
+def same_words(before: Customer, after: Customer) -> bool:
+    """Whether two records differ only in fields that no words come from."""
+    return _worded(before) == _worded(after)
 
 
 async def add_history(database: Database, lines: Sequence[HistoryLine]) -> None:

@@ -50,7 +50,7 @@ FROM unnest($1::uuid[], $2::text[], $3::boolean[], $4::boolean[], $5::text[], $6
                            changed_by, changed_where, changed_at, place)
 ORDER BY n.place;
 
--- changed_at is the ERP's own time: it tells the trigger that the application wrote.
+-- changed_at is the ERP's own time: it tells the trigger that the application wrote. No words given: they stay.
 -- name: update_customers
 UPDATE customer c
 SET state = n.state,
@@ -59,8 +59,8 @@ SET state = n.state,
     centres = string_to_array(n.centres, ','),
     editors = string_to_array(n.editors, ','),
     record = n.record::jsonb,
-    words = string_to_array(n.words, E'\n'),
-    rule = $11::smallint,
+    words = coalesce(string_to_array(n.words, E'\n'), c.words),
+    rule = CASE WHEN n.words IS NULL THEN c.rule ELSE $11::smallint END,
     changed_by = n.changed_by,
     changed_where = n.changed_where,
     changed_at = clock_timestamp()

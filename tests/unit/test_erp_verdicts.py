@@ -9,6 +9,7 @@ from contracts.changes import Change
 from contracts.customers import Customer
 from contracts.journal import CustomerAdded, CustomerEdited, Verdict
 from contracts.settings import Settings
+from contracts.texts import catalogue
 from erp_node.callers import Till
 from erp_node.codes import codes_in_series, free_code
 from erp_node.refusals import RECORD_BYTES
@@ -218,6 +219,22 @@ def test_cust_11_an_edited_description_is_lost_and_the_rest_kept() -> None:
     assert [(one.path, one.stands, one.lost) for one in verdict_of(decision).lost] == [
         ("description", "erp", "x")
     ]
+
+
+def test_cust_9_an_edited_lowest_price_is_lost_and_said_so() -> None:
+    decision = decide_edited(PLACE, edited(("lowest_price", None, True)), held(retail("A")), {})
+    assert decision.customer is None
+    assert verdict_of(decision).code == "customer.lowest_price_read_only"
+
+
+def test_every_code_has_its_text() -> None:
+    codes = {
+        "customer.unknown", "customer.deleted", "customer.anonymised", "customer.not_available",
+        "customer.no_edit_right", "customer.field_required", "customer.field_invalid", "customer.too_large",
+        "customer.renamed", "customer.conflict", "customer.description_read_only",
+        "customer.lowest_price_read_only", "journal.parked",
+    }  # fmt: skip
+    assert codes <= catalogue("en").keys()
 
 
 def test_prev_2_a_centre_without_the_right_edits_nothing() -> None:

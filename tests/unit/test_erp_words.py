@@ -1,0 +1,50 @@
+"""Which edits leave a customer's words as they are: pure."""
+
+from typing import Any
+
+import pytest
+
+from contracts.customers import Customer
+from contracts.matching import words_of
+from erp_node.store.customers import WORDLESS, same_words
+from tests.erp import retail
+
+OTHERWISE: dict[str, Any] = {
+    "title": "Mme",
+    "academic_title": "Dr",
+    "birth_date": "1980-01-01",
+    "issuing_authority": "Mairie de Paris",
+    "description": "likes tea",
+    "reverse_charge": True,
+    "lowest_price": True,
+    "consents": [{"definition": "news", "state": "given"}],
+    "contacts": [
+        {"id": "00000000-0000-0000-0000-000000000001", "origin": "erp", "last_name": "Nowak",
+         "phone": "0611223344", "email": "n@b.fr", "consents": [{"definition": "x", "state": "given"}]}
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(WORDLESS))
+def test_search_13_nobody_is_found_by_a_wordless_field(name: str) -> None:
+    before = retail("A", town="Lyon")
+    tree = before.model_dump(mode="json", exclude_none=True) | {name: OTHERWISE[name]}
+    after = Customer.model_validate(tree)
+    assert getattr(after, name) != getattr(before, name)
+    assert words_of(after) == words_of(before)
+    assert same_words(before, after)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("last_name", "Durand"),
+        ("extra_phone", "0611"),
+        ("groups", ["vip"]),
+        ("attributes", {"a": "b"}),
+        ("addresses", []),
+    ],
+)
+def test_search_13_other_fields_need_new_words(name: str, value: Any) -> None:
+    before = retail("A", town="Lyon")
+    assert not same_words(before, before.model_copy(update={name: value}))
