@@ -1,9 +1,9 @@
 """The list of customers while typing (LIST-1 to LIST-5)."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -12,12 +12,8 @@ from contracts.customers import Address, Customer, CustomerKind, display_name
 from contracts.decoders import struct_of
 from contracts.search import Criteria
 from pos_node.store.customers import split_editors
-from pos_node.store.words import (
-    found_by_reading,
-    found_in_index,
-    match_of,
-    read_gap,
-)
+from pos_node.store.places import ROW_MASK, row_at
+from pos_node.store.words import found_by_reading, match_of, read_gap
 
 _SHOWN_ADDRESS = frozenset({"type", "country", "postal_code", "town", "street", "building"})
 _SHOWN = frozenset(
@@ -37,7 +33,7 @@ ListedCustomer: Any = msgspec.defstruct(
 _read_listed = msgspec.json.Decoder(ListedCustomer).decode
 
 
-class ListRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class ListRow(msgspec.Struct, frozen=True, gc=False):
     """One line of the list with every column that can be shown. `editors` None: every centre may edit.
 
     `place` orders the list; `local`: shows changes made here that are still on their way."""
@@ -79,73 +75,72 @@ def list_customers(
 
     For the banner (SEARCH-2, SEARCH-3) ask with `limit` 7 or more and look at `count`.
     """
-    places = _find_places(connection, criteria, -1 if after is None else after, limit + 1)
-    rows = tuple(_read_rows(connection, places[:limit]))
-    return ListPage(rows, len(places), len(places) > limit)
-
-
-def _find_places(
-    connection: sqlite3.Connection, criteria: Criteria, after: int, limit: int
-) -> list[int]:
     query = criteria.query()
     match = match_of(query)
+    place = -1 if after is None else after
     if match is not None and match.table == "detail" and read_gap(connection).open:
         match = None
     if match is None:
-        return found_by_reading(connection, query, after, limit)
-    return found_in_index(connection, match, after, limit)
+        places = found_by_reading(connection, query, place, limit + 1)
+        found = [_read_line(connection, one) for one in places[:limit]]
+        return _page(found, len(places), limit)
+    lines = connection.execute(LINES[match.table], (match.text, place, limit + 1)).fetchall()
+    return _page(lines[:limit], len(lines), limit)
 
 
-_READ_ROW = """
-SELECT id, version, editors, shown IS NOT NULL, coalesce(shown, record), words
-FROM customer WHERE row = ? & 8388607
-"""
+_LINE = "id, version, editors, shown IS NOT NULL, CAST(coalesce(shown, record) AS BLOB)"
+LINES = {
+    table: f"""
+        SELECT {table}.rowid, {_LINE}
+        FROM {table} CROSS JOIN customer ON customer.row = {table}.rowid & {ROW_MASK}
+        WHERE {table} MATCH ? AND {table}.rowid > ?
+        ORDER BY {table}.rowid LIMIT ?
+        """
+    for table in ("word", "detail")
+}
+"""Places come out of the index in the order of names: nothing is sorted, nothing beyond the limit is read."""
+
+_Line: TypeAlias = tuple[int, bytes, int, str | None, int, bytes]
 
 
-def _read_rows(connection: sqlite3.Connection, places: Iterable[int]) -> Iterable[ListRow]:
-    for place in places:
-        found = connection.execute(_READ_ROW, (place,)).fetchone()
-        yield _make_row(place, *found)
+def _page(lines: Sequence[_Line], count: int, limit: int) -> ListPage:
+    return ListPage(tuple([_make_row(*line) for line in lines]), count, count > limit)
+
+
+def _read_line(connection: sqlite3.Connection, place: int) -> _Line:
+    row = row_at(place)
+    found = connection.execute(f"SELECT {_LINE} FROM customer WHERE row = ?", (row,)).fetchone()
+    return place, *found
 
 
 def _make_row(
-    place: int,
-    id_: bytes,
-    version: int,
-    editors: str | None,
-    local: int,
-    record: str,
-    words: str,
+    place: int, id_: bytes, version: int, editors: str | None, local: int, record: bytes
 ) -> ListRow:
-    one = _read(record, words)
-    main = next((address for address in one.addresses if address.type == "main"), None)
-    street = " ".join(part for part in (main.street, main.building) if part) if main else None
+    one = _read(record)
+    main = _NOWHERE
+    for address in one.addresses:
+        if address.type == "main":
+            main = address
+            break
     return ListRow(
-        place=place,
-        id=UUID(bytes=id_),
-        version=version,
-        editors=split_editors(editors),
-        local=bool(local),
-        kind=one.kind,
-        code=one.code,
-        name=display_name(one.kind, one.name, one.first_name, one.last_name),
-        tax_number=one.tax_number,
-        country=(main and main.country) or one.country_code,
-        postal_code=main.postal_code if main else None,
-        town=main.town if main else None,
-        street=street or None,
-        siret=one.siret,
-        email=one.email,
-        identity_document=one.identity_document,
-        phone=one.phone,
-        attributes=one.attributes,
-    )
+        place, UUID(bytes=id_), version, split_editors(editors), bool(local),
+        one.kind, one.code, display_name(one.kind, one.name, one.first_name, one.last_name),
+        one.tax_number, main.country or one.country_code, main.postal_code, main.town,
+        _both(main.street, main.building), one.siret, one.email, one.identity_document, one.phone,
+        one.attributes,
+    )  # fmt: skip
 
 
-def _read(record: str, words: str) -> Any:
-    """A record this version cannot read still has a line: by the words it is found with."""
+_NOWHERE = ListedAddress()
+
+
+def _both(street: str | None, building: str | None) -> str | None:
+    return f"{street} {building}" if street and building else street or building
+
+
+def _read(record: bytes) -> Any:
+    """A record that this version cannot read still has a line."""
     try:
         return _read_listed(record)
     except msgspec.DecodeError:
-        name = words.split("\n", 1)[0]
-        return ListedCustomer(kind="business", code="", name=name, addresses=[])
+        return ListedCustomer(kind="business", code="?", name="?")

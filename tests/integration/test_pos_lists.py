@@ -1,5 +1,6 @@
 """The list while typing: the word index finds what the rule says, in the order of names (LIST-1 to LIST-3, LIST-5)."""
 
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from uuid import UUID, uuid5
@@ -13,12 +14,12 @@ from contracts.envelope import dump
 from contracts.feed import State
 from contracts.matching import COLUMNS, Column, matches, words_of
 from contracts.search import AttributeValue, Criteria
-from pos_node.lists import ListRow, list_customers
+from pos_node.lists import LINES, ListRow, list_customers
 from pos_node.store.customers import CustomerData, show_customer, store_customer
 from pos_node.store.inline import InlineDatabase
 from pos_node.store.places import ROW_BITS, place_of
 from pos_node.store.transactions import Priority
-from pos_node.store.words import Gap, fill_gap, write_gap
+from pos_node.store.words import Gap, Table, fill_gap, write_gap
 from tests.matching_cases import CASES, CUSTOMERS, Case
 from tests.pos_pages import customer, customer_id
 from tests.record_strategies import customers
@@ -252,3 +253,24 @@ async def test_list_2_every_column_can_be_searched_alone(listed: Listed, column:
         for word in words_of(one)[COLUMNS.index(column)].split()[:3]:
             criteria = Criteria(phrase=word[:4], column=column)
             assert {row.id for row in await listed.find(criteria)} == listed.expected(criteria)
+
+
+async def test_list_1_a_record_this_version_cannot_read_still_has_a_line(listed: Listed) -> None:
+    await listed.store(customer_id(1), customer(1))
+    spoil = "UPDATE customer SET record = '{}'"
+    await listed.database.write(lambda c: c.execute(spoil), priority=Priority.FEED)
+    (row,) = await listed.find(Criteria(phrase="name1"))
+    assert (row.id, row.name) == (customer_id(1), "?")
+
+
+@pytest.mark.parametrize("table", ["word", "detail"])
+async def test_list_5_nothing_is_sorted_and_nothing_read_beyond_the_limit(
+    listed: Listed, table: Table
+) -> None:
+    def plan(connection: sqlite3.Connection) -> list[str]:
+        found = connection.execute(f"EXPLAIN QUERY PLAN {LINES[table]}", ("x", -1, 10))
+        return [detail for *_, detail in found]
+
+    index, row = await listed.database.read(plan)
+    assert index.startswith(f"SCAN {table} VIRTUAL TABLE INDEX")
+    assert row == "SEARCH customer USING INTEGER PRIMARY KEY (rowid=?)"

@@ -97,7 +97,7 @@ CREATE INDEX customer_tax ON customer (tax_key) WHERE tax_key IS NOT NULL;
 -- What the list searches while typing; rowid is the place by name. Neither keeps a copy of the words.
 CREATE VIRTUAL TABLE word USING fts5 (
     name, tax_number, country, postal_code, town, street, attributes, filters,
-    content = '', columnsize = 0, detail = column, prefix = '1 2',
+    content = '', columnsize = 0, detail = column, prefix = '1 2 3',
     tokenize = "ascii tokenchars '=._-'"
 );
 INSERT INTO word (word, rank) VALUES ('automerge', 16);
