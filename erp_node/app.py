@@ -46,6 +46,7 @@ from erp_node.store.faults import is_transient
 from erp_node.store.migrations import migrate
 from erp_node.store.pool import Pool, open_pool
 from erp_node.store.search import open_question_pool
+from erp_node.upkeep import keep_index_clean
 from messaging.admin import Admin, AdminError
 from messaging.amqp import AmqpBroker
 from messaging.channel import Channel, Connection, Message, MessagingError, NotAllowed
@@ -181,7 +182,8 @@ class Node:
     def tasks(self) -> tuple[Coroutine[Any, Any, None], ...]:
         links = (link.run() for link in self.links)
         kept = () if self.keeper is None else (self.keeper,)
-        return (*links, self.sequencer.run(), self.heart.run(), *kept)
+        clean = keep_index_clean(self.services.pool)
+        return (*links, self.sequencer.run(), self.heart.run(), clean, *kept)
 
 
 @dataclass(frozen=True, slots=True)
