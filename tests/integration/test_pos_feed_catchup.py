@@ -297,7 +297,7 @@ async def test_sync_5_the_first_load_is_complete_and_searchable(till: Till, fold
     await until(lambda: _gap_closed(till))
     page = await till.store.read(list_customers, Criteria(phrase="c99", column="code"))
     assert [row.code for row in page.rows] == ["C99"]
-    assert not list(folder.glob("till.loading*"))
+    assert not list(folder.glob("loading.db*"))
     indexes = await till.store.read(_indexes)
     assert {"customer_id", "customer_code", "customer_tax"} <= indexes
 
@@ -409,7 +409,7 @@ async def test_sync_5_a_till_stopped_during_the_first_load_begins_it_again(
     await halfway.wait()
     await till.stop()
     assert (await till.cursors())[SCOPE] == Cursor(SCOPE)
-    (folder / "till.loading").write_bytes(b"what a killed till leaves behind")
+    (folder / "loading.db").write_bytes(b"what a killed till leaves behind")
     again = make_till(till.store, till.erp, folder)
     again.start()
     await again.level()
