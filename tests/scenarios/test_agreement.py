@@ -11,6 +11,11 @@ from tests.scenarios.conftest import Stage
 
 EDITS = 1_000
 
+pytestmark = pytest.mark.timeout(300)
+
+MENDED_S = 120
+"""A broker killed minutes after its queues were made may bring them back without a leader; the ERP mends that."""
+
 
 async def test_sync_6_i1_i2_broker_killed_in_the_middle_of_a_thousand_edits(
     breakable: Stage,
@@ -44,7 +49,7 @@ async def test_sync_6_i1_i2_broker_killed_in_the_middle_of_a_thousand_edits(
             lambda c=client: c.get("/status"),  # type: ignore[misc]
             lambda s: s["online"] and s["journal"]["waiting"] == 0 and s["behind"] == 0,
             "journal empty",
-            timeout=60,
+            timeout=MENDED_S,
         )
         await equal_by_digest(breakable, client)
     await nothing_twice(breakable, EDITS)
@@ -160,12 +165,11 @@ async def test_i2_a_wiped_broker_costs_nothing(breakable: Stage) -> None:
     await breakable.broker.wipe()
     await client.send("PATCH", f"/customers/{row['id']}", json={"extra_phone": "+33 6 77"})
     await breakable.broker.start()
-    await breakable.system.command("setup")
     await until(
         lambda: breakable.admin.get(f"/customers/{row['id']}"),
         lambda s: s["record"].get("extra_phone") == "+33 6 77",
         "the edit in the ERP",
-        timeout=60,
+        timeout=MENDED_S,
     )
     await equal_by_digest(breakable, client)
 
