@@ -62,6 +62,7 @@ def settings_router(services: ErpServices) -> APIRouter:
         await reference.put_settings(pool, level, given)
         for name in cleared:
             await reference.clear_setting(pool, level, name)
+        services.feed.desk.callers.forget()
         return await shown(level)
 
     @router.get("/tills/{pos_id}/settings", responses=problems(401, 403, 404))

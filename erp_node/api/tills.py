@@ -107,6 +107,7 @@ def tills_router(services: ErpServices) -> APIRouter:
         admin = _administration(broker.admin)
         async with broker.channel() as channel:
             await tills.retire_till(pool, admin, channel, pos_id)
+        services.feed.desk.callers.forget()
 
     return router
 

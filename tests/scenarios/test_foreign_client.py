@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(600)
 async def till_amqp_url(stage: Stage) -> str:
     """The address of a till that is enrolled and not running: the foreign client is that till."""
     till = await stage.system.add_till("foreign", stage.nodes[0].centre)
-    enrolment = till.folder.parent / "foreign.toml"
+    enrolment = till.folder.parent / f"{till.pos_id}.toml"
     return str(tomllib.loads(enrolment.read_text("utf-8"))["amqp_url"])
 
 
