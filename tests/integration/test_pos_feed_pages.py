@@ -17,7 +17,7 @@ from contracts.matching import words_of
 from contracts.reference import Centre, Setting
 from contracts.search import Criteria
 from messaging.consumer import Bad
-from pos_node.feed import Applied, FeedQueue, JournalSide, apply_pages
+from pos_node.feed import FeedQueue, JournalSide, apply_pages
 from pos_node.lists import list_customers
 from pos_node.pages import Page, read_data
 from pos_node.store.cursors import Cursor, follow_scopes, read_cursors
@@ -404,7 +404,9 @@ async def test_i2_any_cut_into_pages_ends_with_what_the_erp_has(
     try:
         for one in pages * (2 if again else 1):
             applied = await store.write(apply_pages, [one], quiet(), priority=Priority.FEED)
-            assert applied == Applied()
+            assert not applied.trouble
+            # A sign of life from before, come again, may cost a pull: nothing else.
+            assert not applied.pull or not one.rows
         for scope in (SCOPE, OWN):
             assert await store.read(digest, scope) == erp.digest(scope)
     finally:
