@@ -6,9 +6,11 @@ from contracts.envelope import MAX_BYTES, Malformed, Oversized
 from contracts.feed import UNPACKED_BYTES
 from messaging.channel import Delivery
 
+_decompressor = zstandard.ZstdDecompressor()
+
 
 def unpacked(delivery: Delivery) -> tuple[bytes, int]:
-    """The body, and how long it may be.
+    """The body, and how long it may be. To be called from one thread.
 
     Raises Oversized, before unpacking, for what is too long either way; Malformed for what cannot be unpacked.
     """
@@ -29,6 +31,6 @@ def _unpack(body: bytes) -> bytes:
         size = zstandard.frame_content_size(body)
         if size > UNPACKED_BYTES:
             raise Oversized(f"{size} bytes unpacked, at most {UNPACKED_BYTES} are allowed")
-        return zstandard.ZstdDecompressor().decompress(body, max_output_size=UNPACKED_BYTES)
+        return _decompressor.decompress(body, max_output_size=UNPACKED_BYTES)
     except zstandard.ZstdError as error:
         raise Malformed(f"not zstd: {error}") from None

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import sqlite3
 from collections.abc import Iterable
 
 import structlog
@@ -12,9 +13,10 @@ from pos_node.pulling import PAUSES, Asks, Loading, Puller, remove_unmarked
 from pos_node.store.cursors import read_left_scopes
 from pos_node.store.database import Priority, Store, StoreError
 from pos_node.store.sweeping import forget_scope
-from pos_node.store.words import fill_gap
+from pos_node.store.words import fill_gap, merge_words, read_gap
 
 DETAILS_AT_ONCE = 300
+PAGES_AT_ONCE = 100
 
 _log = structlog.get_logger("catchup")
 
@@ -62,7 +64,7 @@ class CatchUp:
         async with asyncio.TaskGroup() as group:
             for puller in self._pullers.values():
                 group.create_task(puller.run())
-            group.create_task(self._fill_details())
+            group.create_task(self._tidy_words())
             group.create_task(self._leave_scopes())
 
     async def _leave_scopes(self) -> None:
@@ -74,13 +76,13 @@ class CatchUp:
         except StoreError as error:
             _log.warning("rows not removed", action="leave_failed", reason=str(error))
 
-    async def _fill_details(self) -> None:
-        """After a first load: the words of columns searched only when chosen, half of the time at most."""
+    async def _tidy_words(self) -> None:
+        """What a first load leaves for later, half of the time at most: see `_tidy`."""
         loop = asyncio.get_running_loop()
         while True:
             began = loop.time()
             try:
-                more = await self._store.write(fill_gap, DETAILS_AT_ONCE, priority=Priority.FEED)
+                more = await self._store.write(_tidy, priority=Priority.FEED)
             except StoreError as error:
                 _log.warning("words not written", action="details_failed", reason=str(error))
                 await asyncio.sleep(PAUSES.longest)
@@ -89,3 +91,11 @@ class CatchUp:
                 self._loaded.clear()
                 await self._loaded.wait()
             await asyncio.sleep(loop.time() - began)
+
+
+def _tidy(connection: sqlite3.Connection) -> bool:
+    """A step of what is left to do: words of columns searched only when chosen, then fewer parts of the index."""
+    if read_gap(connection).open:
+        fill_gap(connection, DETAILS_AT_ONCE)
+        return True
+    return merge_words(connection, PAGES_AT_ONCE)

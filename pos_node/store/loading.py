@@ -18,31 +18,19 @@ from pos_node.store.arrivals import Broken, Fold, Trouble, content_of, id_of
 from pos_node.store.cursors import Cursor, begin_cursor, read_cursors
 from pos_node.store.customers import show_customer
 from pos_node.store.fates import Fate, Held, fate_of
-from pos_node.store.migrations import migrate
+from pos_node.store.loading_words import (
+    LoadingWords,
+    make_file,
+    open_file,
+    remove_file,
+    take_words,
+)
+from pos_node.store.many import insert_many
 from pos_node.store.queries import load_sql
 from pos_node.store.replacement import flush
-from pos_node.store.words import (
-    Gap,
-    WordsChange,
-    change_words,
-    index_listed,
-    write_gap,
-)
+from pos_node.store.words import Gap, WordsChange, change_words, write_gap
 
 _SQL = load_sql("loading.sql")
-_PRAGMAS = (
-    "page_size = 8192",
-    "journal_mode = OFF",
-    "synchronous = OFF",
-    "locking_mode = EXCLUSIVE",
-    "secure_delete = ON",
-    "trusted_schema = OFF",
-    "cache_size = -32768",
-    "threads = 1",
-)
-WORDS_AT_ONCE = 1_000
-"""Rows whose words are written together: more would outgrow the processor's caches."""
-
 CARRIED_TABLES = ("meta", "journal", "notice", "login_failure", "list_view", "reference")
 
 
@@ -52,23 +40,20 @@ class LoadingFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._connection: sqlite3.Connection
+        self._words = LoadingWords(path.with_name(f"{path.name}-words"))
         self._indexes: list[str] = []
-        self._words: list[tuple[int, Sequence[str]]] = []
         self._last = 0
 
     def begin(self) -> None:
         """Makes the file anew. Raises sqlite3.Error."""
         self.discard()
-        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-        self._connection = connection
-        for pragma in _PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}")
-        migrate(connection, self.path)
+        self._connection = connection = make_file(self.path)
         found = connection.execute(_SQL["customer_indexes"]).fetchall()
         for name, _ in found:
             connection.execute(f"DROP INDEX {name}")
         self._indexes = [sql for _, sql in found]
         connection.execute("BEGIN")
+        self._words.begin()
 
     def add(self, scope: str, rows: Iterable[RowStruct], rule: int) -> list[Trouble]:
         """Appends customers; returns the rows left out. Withdrawn ones are nothing to a till that starts."""
@@ -81,29 +66,33 @@ class LoadingFile:
                 lines.append(self._line(scope, row, rule))
             except Broken as error:
                 trouble.append(Trouble(scope, row.key, str(error)))
-        self._connection.executemany(_SQL["add"], lines)
-        if len(self._words) >= WORDS_AT_ONCE:
-            self._write_words()
+        self._words.write()
+        insert_many(self._connection, _SQL["add"], lines)
         return trouble
 
     def finish(self, cursors: Iterable[Cursor]) -> None:
         """Makes the indexes and has everything on the disk. Raises sqlite3.Error, OSError."""
         connection = self._connection
-        self._write_words()
+        self._words.write(all_of_them=True)
         write_gap(connection, Gap(0, self._last))
         for cursor in cursors:
             begin_cursor(connection, cursor)
-        self._make_indexes()
         connection.execute("COMMIT")
         connection.close()
+        self._words.finish()
+        take_words(self.path, self._words.path)
+        self._words.discard()
+        self._connection = open_file(self.path)
+        self._make_indexes()
+        self._connection.close()
         flush(self.path)
 
     def discard(self) -> None:
         """Removes the file, whatever state it is in."""
         with suppress(AttributeError, sqlite3.Error):
             self._connection.close()
-        for ending in ("", "-journal", "-wal", "-shm"):
-            self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
+        self._words.discard()
+        remove_file(self.path)
 
     def _line(self, scope: str, row: RowStruct, rule: int) -> tuple[Any, ...]:
         if row.kind != "customer":
@@ -117,20 +106,12 @@ class LoadingFile:
         content = content_of(row, rule)
         self._last = number
         editors = None if row.editors is None else ",".join(row.editors)
-        own = (
-            row.words
-            if rule == RULE and len(row.words) == len(COLUMNS)
-            else content.words.split("\n")
-        )
-        self._words.append((number, own))
+        own = rule == RULE and len(row.words) == len(COLUMNS)
+        self._words.add(number, row.words if own else content.words.split("\n"))
         return (
             number, id_, scope, row.version, row.state, editors,
             content.code_key, content.tax_key, content.record, content.words,
         )  # fmt: skip
-
-    def _write_words(self) -> None:
-        index_listed(self._connection, self._words)
-        self._words.clear()
 
     def _make_indexes(self) -> None:
         for sql in self._indexes:

@@ -114,7 +114,8 @@ def change_words(connection: sqlite3.Connection, changes: Iterable[WordsChange])
 def index_listed(connection: sqlite3.Connection, rows: Iterable[tuple[int, Sequence[str]]]) -> None:
     """Puts rows, with their words by column, into `word` alone: they are left to the gap."""
     listed = [_listed(place_of(words[_NAME], row), words) for row, words in rows]
-    connection.executemany(_STATEMENTS["word", "insert"], sorted(listed))
+    listed.sort()
+    connection.executemany(_STATEMENTS["word", "insert"], listed)
 
 
 def fill_gap(connection: sqlite3.Connection, limit: int) -> bool:
@@ -161,6 +162,14 @@ def _with_names(attributes: str) -> str:
     if "=" not in attributes:
         return ""
     return " ".join([word for word in attributes.split(" ") if "=" in word])
+
+
+def merge_words(connection: sqlite3.Connection, pages: int) -> bool:
+    """Joins parts of the index, writing so many pages of it; whether there may be more to join."""
+    before = connection.total_changes
+    for table in _HELD:
+        connection.execute(f"INSERT INTO {table} ({table}, rank) VALUES ('merge', ?)", (pages,))
+    return connection.total_changes - before >= 2 * len(_HELD)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,116 @@
+"""The words of a first load, indexed in a file of their own by a thread of their own: half of a load's work."""
+
+import sqlite3
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, suppress
+from pathlib import Path
+
+from pos_node.store.migrations import migrate
+from pos_node.store.words import index_listed
+
+_PRAGMAS = (
+    "page_size = 8192",
+    "journal_mode = OFF",
+    "synchronous = OFF",
+    "locking_mode = EXCLUSIVE",
+    "secure_delete = ON",
+    "trusted_schema = OFF",
+    "cache_size = -32768",
+    "threads = 1",
+)
+ROWS_AT_ONCE = 2_000
+"""Rows whose words are written together."""
+
+MERGED_FROM = 64
+"""So many parts of the index are merged into one while it is made; the rest is tidied up later."""
+
+BATCHES_AHEAD = 3
+
+_SET_AUTOMERGE = "INSERT INTO word (word, rank) VALUES ('automerge', ?)"
+_SHADOWS = ("word_data", "word_idx")
+
+Listed = tuple[int, Sequence[str]]
+
+
+def make_file(path: Path) -> sqlite3.Connection:
+    """A new file with the till's schema that is written without care: a crash costs the file."""
+    connection = open_file(path)
+    migrate(connection, path)
+    return connection
+
+
+def open_file(path: Path) -> sqlite3.Connection:
+    """The same file again."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    for pragma in _PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+def remove_file(path: Path) -> None:
+    for ending in ("", "-journal", "-wal", "-shm"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
+
+
+class LoadingWords:
+    """`begin`, then `add` and `write` by turns, then `finish`; `discard` at any point."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._connection: sqlite3.Connection
+        self._waiting: list[Listed] = []
+        self._thread: ThreadPoolExecutor | None = None
+        self._writing: deque[Future[None]] = deque()
+
+    def begin(self) -> None:
+        self._connection = make_file(self.path)
+        self._connection.execute(_SET_AUTOMERGE, (MERGED_FROM,))
+        self._connection.execute("BEGIN")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="load-words")
+
+    def add(self, row: int, words: Sequence[str]) -> None:
+        self._waiting.append((row, words))
+
+    def write(self, *, all_of_them: bool = False) -> None:
+        """Hands on what was added, when it is enough; waits when the thread is far behind. Raises sqlite3.Error."""
+        assert self._thread is not None
+        if len(self._waiting) >= ROWS_AT_ONCE or all_of_them:
+            batch, self._waiting = self._waiting, []
+            self._writing.append(self._thread.submit(index_listed, self._connection, batch))
+        while len(self._writing) > BATCHES_AHEAD:
+            self._writing.popleft().result()
+
+    def finish(self) -> None:
+        """Everything is in the file. Raises sqlite3.Error."""
+        while self._writing:
+            self._writing.popleft().result()
+        self._connection.execute("COMMIT")
+        self._end()
+
+    def discard(self) -> None:
+        """Removes the file, whatever state it is in."""
+        self._end()
+        remove_file(self.path)
+
+    def _end(self) -> None:
+        if self._thread is not None:
+            self._thread.shutdown(cancel_futures=True)
+            self._thread = None
+        self._waiting.clear()
+        self._writing.clear()
+        with suppress(AttributeError, sqlite3.Error):
+            self._connection.close()
+
+
+def take_words(target: Path, source: Path) -> None:
+    """Copies the index of one file over the empty one of another of the same schema. No connection may be open
+    to either, since it would remember the index as it was."""
+    with closing(open_file(target)) as connection:
+        connection.execute("ATTACH ? AS made", (str(source),))
+        connection.execute("BEGIN")
+        for table in _SHADOWS:
+            connection.execute(f"DELETE FROM main.{table}")
+            connection.execute(f"INSERT INTO main.{table} SELECT * FROM made.{table}")
+        connection.execute("COMMIT")
