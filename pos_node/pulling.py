@@ -3,7 +3,7 @@
 import asyncio
 import random
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
@@ -31,7 +31,6 @@ from pos_node.store.sweeping import (
 )
 
 PULL_TIMEOUT_S = 20.0
-PAGES_AHEAD = 3
 PAUSES = Pauses(first=0.2, longest=5.0)
 STALE_AT_ONCE = 200
 SEEN_AT_ONCE = 5_000
@@ -142,26 +141,26 @@ class Puller:
 
     async def _apply_from(self, page: Page) -> None:
         """Applies page after page until the head; while one is applied the next is on its way."""
-        ahead = Ahead(self._ask)
-        try:
-            while True:
-                ahead.expect(page, page.head)
-                cursor = await self._apply(page)
+        while True:
+            ahead = self._ask_ahead(page, page.head)
+            try:
+                pulled = await self._store.write(
+                    apply_pulled, page, self._side, priority=Priority.FEED
+                )
+                report(pulled.trouble)
+                self._show(page)
+                cursor = pulled.cursor
                 if cursor is None or cursor.seq >= cursor.head:
                     break
                 if cursor.seq == page.prev_seq:
                     raise Malformed(f"scope: {self._scope}: a page that leads nowhere")
-                page = await ahead.take(cursor.epoch, cursor.seq)
-        finally:
-            ahead.cancel()
+                own = cursor.seq == page.to_seq and ahead is not None
+                page = await (ahead if ahead and own else self._ask(cursor.epoch, cursor.seq))
+            finally:
+                if ahead is not None:
+                    ahead.cancel()
         if cursor is not None and cursor.sweeping:
             await self._sweep()
-
-    async def _apply(self, page: Page) -> Cursor | None:
-        pulled = await self._store.write(apply_pulled, page, self._side, priority=Priority.FEED)
-        report(pulled.trouble)
-        self._show(page)
-        return pulled.cursor
 
     async def _load(self, page: Page) -> bool:
         """Takes part in a first load, up to the head of its beginning; False when there is none.
@@ -185,29 +184,30 @@ class Puller:
 
     async def _load_from(self, load: Load, page: Page) -> Page:
         """Loads page after page; returns the last one."""
-        ahead, head = Ahead(self._ask), page.head
-        try:
-            while True:
-                ahead.expect(page, head)
+        head = page.head
+        while True:
+            ahead = self._ask_ahead(page, head)
+            try:
                 await load.add(page)
                 self._show(page)
-                if page.to_seq >= head:
+                if ahead is None:
                     return page
                 following = await self._patiently(ahead, page)
-                if following.epoch != page.epoch or following.prev_seq != page.to_seq:
-                    raise LoadFailed("the feed was numbered anew")
-                if following.to_seq > head:
-                    return page
-                page = following
-        finally:
-            ahead.cancel()
+            finally:
+                if ahead is not None:
+                    ahead.cancel()
+            if following.epoch != page.epoch or following.prev_seq != page.to_seq:
+                raise LoadFailed("the feed was numbered anew")
+            if following.to_seq > head:
+                return page
+            page = following
 
-    async def _patiently(self, ahead: "Ahead", page: Page) -> Page:
-        """The page that follows, however often it has to be asked for: the load is kept meanwhile."""
+    async def _patiently(self, ahead: "asyncio.Task[Page]", after: Page) -> Page:
+        """The page asked for, however often it has to be asked for: the load is kept meanwhile."""
         failures = 0
         while True:
             try:
-                return await ahead.take(page.epoch, page.to_seq)
+                return await (ahead if not failures else self._ask(after.epoch, after.to_seq))
             except (MessagingError, MessageError):
                 failures += 1
                 await self._pause(failures)
@@ -221,6 +221,11 @@ class Puller:
             forget_seen, self._scope, SEEN_AT_ONCE, priority=Priority.FEED
         ):
             pass
+
+    def _ask_ahead(self, page: Page, head: int) -> "asyncio.Task[Page] | None":
+        if not page.prev_seq < page.to_seq < head:
+            return None
+        return asyncio.create_task(self._ask(page.epoch, page.to_seq))
 
     async def _ask(self, epoch: str, seq: int) -> Page:
         question = Pull(scope=self._scope, epoch=epoch or None, from_seq=seq, limit=PAGE_ROWS)
@@ -240,48 +245,3 @@ class Puller:
     def _show(self, page: Page) -> None:
         done = (self.progress.rows_done if self.progress else 0) + len(page.rows)
         self.progress = Loading(done, page.remaining)
-
-
-class Ahead:
-    """Pages on their way: the one that follows, and those after it as long as it can be told where they begin.
-
-    Places of a feed that was never changed follow each other without holes, so that pages are as long as the one
-    before; the first that is not ends the guessing.
-    """
-
-    def __init__(self, ask: Callable[[str, int], Awaitable[Page]]) -> None:
-        self._ask = ask
-        self._asked: dict[int, asyncio.Future[Page]] = {}
-        self._depth = PAGES_AHEAD
-
-    def expect(self, page: Page, head: int) -> None:
-        """Asks for what follows a page, up to a head."""
-        length = page.to_seq - page.prev_seq
-        starts = [page.to_seq + length * one for one in range(self._depth)] if length > 0 else []
-        if not self._asked.keys() <= set(starts):
-            self.cancel()
-            self._depth, starts = 1, starts[:1]
-        for start in starts:
-            if start < head and start not in self._asked:
-                self._asked[start] = asyncio.ensure_future(self._ask(page.epoch, start))
-
-    async def take(self, epoch: str, seq: int) -> Page:
-        """The page from a place, asked for now unless it was before. Raises what asking raises."""
-        asked = self._asked.pop(seq, None)
-        try:
-            return await (asked if asked is not None else self._ask(epoch, seq))
-        except BaseException:
-            self.cancel()
-            raise
-
-    def cancel(self) -> None:
-        for asked in self._asked.values():
-            asked.cancel()
-            asked.add_done_callback(_look_at)
-        self._asked.clear()
-
-
-def _look_at(asked: "asyncio.Future[Page]") -> None:
-    """A page nobody wants any more may have failed: that is no error."""
-    if not asked.cancelled():
-        asked.exception()
