@@ -6,7 +6,7 @@ then takes the place of the till's (store.replacement), with what the till made 
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -78,13 +78,16 @@ class LoadingFile:
         for cursor in cursors:
             begin_cursor(connection, cursor)
         connection.execute("COMMIT")
+        missing = [sql for sql in self._indexes if not _make_index(connection, sql)]
         connection.close()
         self._words.finish()
         take_words(self.path, self._words.path)
         self._words.discard()
-        self._connection = open_file(self.path)
-        self._make_indexes()
-        self._connection.close()
+        if missing:  # an entity changed its scope during the load
+            with closing(open_file(self.path)) as connection:
+                _drop_repeated(connection)
+                for sql in missing:
+                    connection.execute(sql)
         flush(self.path)
 
     def discard(self) -> None:
@@ -112,14 +115,6 @@ class LoadingFile:
             number, id_, scope, row.version, row.state, editors,
             content.code_key, content.tax_key, content.record, content.words,
         )  # fmt: skip
-
-    def _make_indexes(self) -> None:
-        for sql in self._indexes:
-            try:
-                self._connection.execute(sql)
-            except sqlite3.IntegrityError:  # an entity changed its scope during the load
-                _drop_repeated(self._connection)
-                self._connection.execute(sql)
 
 
 def carry_over(
@@ -169,6 +164,14 @@ def _carry_customer(new: sqlite3.Connection, line: tuple[Any, ...]) -> None:
     if fate_of(Held(*held), scope, version, state) is Fate.TAKE and version > held[1]:
         new.execute(_SQL["replace"], (*line[1:], row))
         change_words(new, [WordsChange(row, old_words, words)])
+
+
+def _make_index(connection: sqlite3.Connection, sql: str) -> bool:
+    try:
+        connection.execute(sql)
+    except sqlite3.IntegrityError:
+        return False
+    return True
 
 
 def _drop_repeated(connection: sqlite3.Connection) -> None:

@@ -20,7 +20,7 @@ _PRAGMAS = (
     "cache_size = -32768",
     "threads = 1",
 )
-ROWS_AT_ONCE = 2_000
+ROWS_AT_ONCE = 1_000
 """Rows whose words are written together."""
 
 MERGED_FROM = 64
