@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from contracts import paths
 from contracts.customers import Customer
 from contracts.paths import PART_KEYS as PART_KEYS
-from contracts.paths import Place, Tree, Value, as_customer, as_tree, as_written
+from contracts.paths import Place, Tree, Value, as_tree, as_written, with_fields
 from contracts.paths import WrongPath as WrongPath
 
 
@@ -57,12 +57,14 @@ def apply(customer: Customer, changes: Iterable[Change]) -> Customer:
     A field of a part that is gone is left out. Raises WrongPath, or pydantic.ValidationError when
     a new value does not fit its field.
     """
-    tree = as_tree(customer)
-    for change, place in _placed(changes):
+    placed = list(_placed(changes))
+    names = _names(placed)
+    tree = as_tree(customer, names)
+    for change, place in placed:
         new = place.fit(change.new)
         if _has_room(tree, place):
             paths.put(tree, place.steps, new)
-    return as_customer(tree)
+    return with_fields(customer, tree, names)
 
 
 def merge(current: Customer, changes: Iterable[Change]) -> Merge:
@@ -72,10 +74,12 @@ def merge(current: Customer, changes: Iterable[Change]) -> Merge:
     Applying the same changes twice gives the same record and no conflict that was not there the
     first time. Raises as `apply` does.
     """
-    tree = as_tree(current)
+    placed = list(_placed(changes))
+    tree = as_tree(current, _names(placed))
     applied: list[Change] = []
+    written: set[str] = set()
     conflicts: list[Conflict] = []
-    for change, place in _placed(changes):
+    for change, place in placed:
         here, new = paths.get(tree, place.steps), place.fit(change.new)
         if here == new:
             continue
@@ -83,9 +87,10 @@ def merge(current: Customer, changes: Iterable[Change]) -> Merge:
         if _has_room(tree, place) and here == _as_it_was(change, place):
             paths.put(tree, place.steps, new)
             applied.append(Change(path=change.path, old=stands, new=wanted))
+            written.add(place.steps[0])
         else:
             conflicts.append(Conflict(change.path, stands=stands, lost=wanted))
-    return Merge(as_customer(tree), tuple(applied), tuple(conflicts))
+    return Merge(with_fields(current, tree, written), tuple(applied), tuple(conflicts))
 
 
 def flatten(customer: Customer) -> dict[str, Value]:
@@ -115,6 +120,11 @@ def _placed(changes: Iterable[Change]) -> Iterator[tuple[Change, Place]]:
         changed.add(place.steps)
         touched.update(around)
         yield change, place
+
+
+def _names(placed: Iterable[tuple[Change, Place]]) -> set[str]:
+    """The fields of the record that the changes are in: the others need not be looked at."""
+    return {place.steps[0] for _, place in placed}
 
 
 def _has_room(tree: Tree, place: Place) -> bool:

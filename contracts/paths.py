@@ -4,6 +4,7 @@
 `contacts.<id>.consents.<definition>.state`. A part is named by its key as the record writes it.
 """
 
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -71,15 +72,16 @@ def place_of(path: str) -> Place:
     return _descend(path, Customer, tuple(path.split(".")), 0)
 
 
-def as_tree(record: BaseModel) -> Tree:
-    """The record with the parts of its lists by their key."""
-    dumped = record.model_dump(mode="json", exclude_none=True)
+def as_tree(record: BaseModel, only: Set[str] | None = None) -> Tree:
+    """The record with the parts of its lists by their key; `only` these of its fields."""
+    dumped = record.model_dump(mode="json", exclude_none=True, include=only)
     return {name: _keyed(name, value) for name, value in dumped.items()}
 
 
-def as_customer(tree: Tree) -> Customer:
-    """The record of a tree. Raises pydantic.ValidationError."""
-    return Customer.model_validate(as_written(tree))
+def with_fields(customer: Customer, tree: Tree, names: Iterable[str]) -> Customer:
+    """The record with these of its fields as a tree has them. Raises pydantic.ValidationError."""
+    fields = {name: _made(name, tree) for name in names}
+    return customer.model_copy(update=fields) if fields else customer
 
 
 def as_written(value: Value, name: str = "") -> Value:
@@ -109,6 +111,20 @@ def put(tree: Tree, steps: tuple[str, ...], value: Value) -> None:
         tree.pop(last, None)
     else:
         tree[last] = value
+
+
+def _made(name: str, tree: Tree) -> Value:
+    """A field of the record from its value in a tree. Raises pydantic.ValidationError, located at the field."""
+    info = Customer.model_fields[name]
+    if name not in tree:
+        if info.is_required():
+            missing = InitErrorDetails(type="missing", loc=(name,), input=None)
+            raise ValidationError.from_exception_data("Customer", [missing])
+        return info.get_default(call_default_factory=True)
+    try:
+        return _field_kind(Customer, name).validate_python(as_written(tree[name], name))
+    except ValidationError as error:
+        raise _located(error, (name,)) from None
 
 
 def _keyed(name: str, value: Value) -> Value:

@@ -5,7 +5,6 @@ moment of the exchange reads and writes wait.
 """
 
 import asyncio
-import gc
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,9 +22,6 @@ from pos_node.store.loading import LoadingFile, carry_over
 
 FROM_ROWS = 5_000
 """Fewer rows than this come the ordinary way."""
-
-FEWER_COLLECTIONS = (50_000, 20, 50)
-"""Pages are many small objects that live briefly and never in circles."""
 
 MOST_HELD = 2_000
 """A till that holds more customers than this already gets the rest the ordinary way."""
@@ -77,7 +73,6 @@ class Load:
         self._done: dict[str, Cursor] = {}
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._begun = False
-        self._collection = gc.get_threshold()
 
     @property
     def ended(self) -> bool:
@@ -87,7 +82,6 @@ class Load:
         self._loading.add(scope)
         if not self._begun:
             self._begun = True
-            gc.set_threshold(*FEWER_COLLECTIONS)
             await self._run(self._file.begin)
 
     async def add(self, page: Page) -> None:
@@ -127,7 +121,6 @@ class Load:
         self._close()
 
     def _close(self) -> None:
-        gc.set_threshold(*self._collection)
         self._thread.shutdown(wait=False)
 
     async def _run(self, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
