@@ -4,13 +4,14 @@ import asyncio
 import logging
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from aiormq.channel import Channel as LibraryChannel
 from aiormq.connection import Connection as LibraryConnection
 from aiormq.exceptions import AMQPError
 from pamqp.common import FieldTable
 
-from messaging.amqp_channel import AmqpChannel, Wire
+from messaging.amqp_channel import AmqpChannel
 from messaging.amqp_errors import read_close, read_failure
-from messaging.amqp_frames import Transport
+from messaging.amqp_inbound import Transport
 from messaging.channel import LinkDown, MessagingError, OnReturn
 
 HEARTBEAT = 10
@@ -84,8 +85,9 @@ class AmqpConnection:
         if self._closed.done():
             raise LinkDown(self._closed.result().reason)
         number = next(n for n in range(1, 65536) if n not in self._stream.channels)
-        wire = self._stream.channels[number] = Wire(self._stream, number, confirms=confirms)
-        channel = AmqpChannel(wire, on_return, self._until_silent)
+        wire = LibraryChannel(self._stream, number, publisher_confirms=confirms)
+        self._stream.channels[number] = wire
+        channel = AmqpChannel(wire, self._stream.transport, on_return, self._until_silent)
         await channel.open(prefetch)
         return channel
 

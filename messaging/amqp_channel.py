@@ -1,27 +1,33 @@
-"""A channel to RabbitMQ: the library's channel with its three receiving hooks replaced.
+"""A channel to RabbitMQ: the library's channel for opening, methods with answers and closing.
 
 The library's own ways of delivering (a task per message), of returning (bodies in its log, returns
 without confirms lost) and of confirming (a cancelled publish is forgotten with a warning) are not
-what this system needs; framing, methods with answers and closing are.
+what this system needs: what the broker tells comes here by messaging.amqp_inbound.
 """
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import TypeAlias, TypeVar
+from itertools import takewhile
+from typing import TypeVar
 
-import pamqp.frame
 from aiormq.abc import ChannelFrame
 from aiormq.channel import Channel as LibraryChannel
-from aiormq.connection import Connection as LibraryConnection
 from aiormq.exceptions import AMQPError, ChannelInvalidStateError
 from pamqp import commands
-from pamqp.body import ContentBody
 from pamqp.common import FieldValue
-from pamqp.header import ContentHeader
 
 from contracts.topology import Binding, Exchange, Queue
 from messaging.amqp_errors import read_failure
-from messaging.amqp_frames import read_delivery, read_return, write_message
+from messaging.amqp_frames import (
+    read_confirm,
+    read_delivery,
+    read_got,
+    read_return,
+    write_ack,
+    write_message,
+    write_nack,
+)
+from messaging.amqp_inbound import Transport
 from messaging.channel import (
     Delivery,
     LinkDown,
@@ -34,45 +40,10 @@ from messaging.channel import (
     Returned,
 )
 
-ConfirmFrame: TypeAlias = commands.Basic.Ack | commands.Basic.Nack | commands.Basic.Reject
 T = TypeVar("T")
 
 ANSWER_TIMEOUT = 10.0
 """Seconds the broker has for declaring, consuming and the like."""
-
-
-class Wire(LibraryChannel):
-    """The library's channel, handing what it receives to one AmqpChannel by plain calls."""
-
-    def __init__(self, connection: LibraryConnection, number: int, *, confirms: bool) -> None:
-        super().__init__(connection, number, publisher_confirms=confirms)
-        self.deliver: Callable[[commands.Basic.Deliver, ContentHeader, bytes], None]
-        self.returned: Callable[[commands.Basic.Return, ContentHeader], None]
-        self.confirm: Callable[[ConfirmFrame], None]
-
-    async def _on_deliver_frame(self, frame: commands.Basic.Deliver) -> None:
-        self.deliver(frame, *await self._content())
-
-    async def _on_return_frame(self, frame: commands.Basic.Return) -> None:
-        header, _ = await self._content()
-        self.returned(frame, header)
-
-    async def _on_confirm_frame(self, frame: ConfirmFrame) -> None:
-        self.confirm(frame)
-
-    async def _content(self) -> tuple[ContentHeader, bytes]:
-        header = await self._get_frame()
-        if not isinstance(header, ContentHeader):
-            raise TypeError(f"{header!r} where a content header should be")
-        parts: list[bytes] = []
-        missing = header.body_size
-        while missing > 0:
-            part = await self._get_frame()
-            if not isinstance(part, ContentBody):
-                raise TypeError(f"{part!r} where a body should be")
-            parts.append(part.value)
-            missing -= len(part.value)
-        return header, parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 class AmqpChannel:
@@ -80,11 +51,13 @@ class AmqpChannel:
 
     def __init__(
         self,
-        wire: Wire,
+        wire: LibraryChannel,
+        transport: Transport,
         on_return: OnReturn | None,
         until_silent: Callable[[asyncio.Task[None]], Coroutine[None, None, None]],
     ) -> None:
         self._wire = wire
+        self._transport = transport
         self._on_return = on_return
         self._until_silent = until_silent
         self._closed: asyncio.Future[MessagingError] = asyncio.get_running_loop().create_future()
@@ -95,7 +68,7 @@ class AmqpChannel:
         self._returns: dict[int, Return] = {}
         self._closing: asyncio.Task[None] | None = None
         self._farewell: asyncio.Task[None] | None = None
-        wire.deliver, wire.returned, wire.confirm = self._deliver, self._take_return, self._confirm
+        transport.listen(wire.number, self)
         wire.on_consumer_cancel_callbacks.add(self._consumer_cancelled)
 
     async def open(self, prefetch: int) -> None:
@@ -144,15 +117,13 @@ class AmqpChannel:
         got = await self._answered(self._wire.basic_get(queue))
         if not isinstance(got.delivery, commands.Basic.GetOk):
             return None
-        return read_delivery(got.delivery, got.header, got.body)
+        return read_got(got.delivery, got.header, got.body)
 
     def ack(self, tag: int, *, multiple: bool = False) -> None:
-        self._write_method(commands.Basic.Ack(delivery_tag=tag, multiple=multiple))
+        self.write(write_ack(self._wire.number, tag, multiple=multiple))
 
     def nack(self, tag: int, *, requeue: bool, multiple: bool = False) -> None:
-        self._write_method(
-            commands.Basic.Nack(delivery_tag=tag, multiple=multiple, requeue=requeue)
-        )
+        self.write(write_nack(self._wire.number, tag, multiple=multiple, requeue=requeue))
 
     async def declare_exchange(self, exchange: Exchange) -> None:
         await self._answered(
@@ -206,34 +177,37 @@ class AmqpChannel:
             self.drop(failure)
             raise type(failure)(failure.reason) from None
 
-    def _write_method(self, method: commands.Basic.Ack | commands.Basic.Nack) -> None:
-        self.write(pamqp.frame.marshal(method, self._wire.number))
-
     def write(self, frames: bytes) -> None:
-        """Queues frames for this channel as they are."""
+        """Sends frames for this channel as they are, after what the library still has to write."""
         if self._closed.done():
             reason = self._closed.result()
             raise type(reason)(reason.reason)
-        self._wire.write_queue.put_nowait(ChannelFrame(payload=frames, should_close=False))
+        waiting = self._wire.write_queue
+        if waiting.empty():
+            self._transport.write(frames)
+        else:
+            waiting.put_nowait(ChannelFrame(payload=frames, should_close=False))
 
-    def _deliver(self, frame: commands.Basic.Deliver, header: ContentHeader, body: bytes) -> None:
-        consumer = self._consumers.get(frame.consumer_tag or "")
-        if consumer is not None and not self._closed.done():
-            consumer(read_delivery(frame, header, body))
+    def hear_delivery(self, method: bytes, header: bytes, body: bytes) -> None:
+        if self._closed.done():
+            return
+        tag, delivery = read_delivery(method, header, body)
+        consumer = self._consumers.get(tag)
+        if consumer is not None:
+            consumer(delivery)
 
-    def _take_return(self, frame: commands.Basic.Return, header: ContentHeader) -> None:
-        returned = read_return(frame, header)
+    def hear_return(self, method: bytes, header: bytes) -> None:
+        number, returned = read_return(method, header)
         if self._wire.publisher_confirms:
-            self._returns[int(header.properties.message_id or 0)] = returned
+            self._returns[number] = returned
         elif self._on_return is not None:
             self._on_return(returned)
 
-    def _confirm(self, frame: ConfirmFrame) -> None:
-        last = frame.delivery_tag or 0
-        many = not isinstance(frame, commands.Basic.Reject) and frame.multiple
-        tags = [tag for tag in self._unconfirmed if tag <= last] if many else [last]
+    def hear_confirm(self, method: bytes, *, acked: bool) -> None:
+        last, many = read_confirm(method)
+        tags = list(takewhile(last.__ge__, self._unconfirmed)) if many else [last]
         for tag in tags:
-            self._settle(tag, acked=isinstance(frame, commands.Basic.Ack))
+            self._settle(tag, acked=acked)
 
     def _settle(self, tag: int, *, acked: bool) -> None:
         confirmed = self._unconfirmed.pop(tag, None)
@@ -267,4 +241,4 @@ class AmqpChannel:
 
 
 async def _never(message: object) -> None:
-    """The library wants a callback for each consumer; Wire delivers past it."""
+    """The library wants a callback for each consumer; deliveries come past it."""

@@ -18,7 +18,8 @@ from pamqp.header import ContentHeader
 
 from messaging.admin import Admin, AdminError, QueueInfo, hash_password
 from messaging.amqp_errors import read_close, read_failure
-from messaging.amqp_frames import Words, read_header, write_message
+from messaging.amqp_frames import read_header, write_message
+from messaging.amqp_inbound import Words
 from messaging.channel import (
     ChannelClosed,
     Delivery,
