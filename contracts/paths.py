@@ -4,7 +4,7 @@
 `contacts.<id>.consents.<definition>.state`. A part is named by its key as the record writes it.
 """
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -72,7 +72,7 @@ def place_of(path: str) -> Place:
     return _descend(path, Customer, tuple(path.split(".")), 0)
 
 
-def as_tree(record: BaseModel, only: Set[str] | None = None) -> Tree:
+def as_tree(record: BaseModel, only: set[str] | None = None) -> Tree:
     """The record with the parts of its lists by their key; `only` these of its fields."""
     dumped = record.model_dump(mode="json", exclude_none=True, include=only)
     return {name: _keyed(name, value) for name, value in dumped.items()}

@@ -14,8 +14,6 @@ import asyncpg
 
 from contracts.changes import diff
 from contracts.customers import Customer, tax_key
-from contracts.search import Criteria
-from erp_node.breadth import Frequencies, plan_search
 from erp_node.refusals import UNKNOWN, Refusal, refuse_record
 from erp_node.store import customers as store
 from erp_node.store.customers import Held, HistoryLine, Namesake, StoredLine, Write
@@ -156,16 +154,6 @@ async def find_customer(pool: Pool, customer_id: UUID) -> Held:
     if held is None:
         raise UnknownCustomer(UNKNOWN)
     return held
-
-
-async def find_customers(
-    pool: Pool, criteria: Criteria, *, after: UUID | None = None, limit: int = 50
-) -> list[Held]:
-    """A page of the customers that criteria find, active or not, ordered by id from `after` on."""
-    plan = plan_search(criteria.query(), Frequencies(0, 0))
-    return await store.list_customers(
-        pool, plan.indexed, plan.checked, after, min(limit, LONGEST_PAGE)
-    )
 
 
 async def list_history(

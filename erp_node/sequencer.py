@@ -145,9 +145,9 @@ async def sequence_once(pool: Pool) -> Pass:
 async def word_at_leisure(pool: Pool) -> int:
     """Writes some words into the search, or makes some that no feed waits for, such as suppliers'; how many."""
     async with pool.acquire() as connection, connection.transaction():
-        if moved := await store.move_words(connection, LEISURE_ROWS):
-            return moved
-        await store.clear_outdated(connection)
+        if indexed := await store.index_words(connection, LEISURE_ROWS):
+            return indexed
+        await store.clear_troubles(connection)
         unworded = await store.read_any_unworded(connection, LEISURE_ROWS)
         await _word(connection, unworded)
         return len(unworded)

@@ -108,8 +108,10 @@ async def store_customer(
     """Puts a customer into the ERP with its words."""
     customer_id = id or uuid4()
     await database.execute(
-        "INSERT INTO customer (id, record, words, rule, everywhere, centres, editors, state, is_customer)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "WITH made AS (INSERT INTO customer"
+        " (id, record, everywhere, centres, editors, state, is_customer, changed_where)"
+        " VALUES ($1, $2, $5, $6, $7, $8, $9, 'test'))"
+        " INSERT INTO customer_words SELECT $1, 1, $3::text[], $4::smallint, search_vector($3::text[])",
         customer_id,
         customer.model_dump_json(exclude_none=True),
         list(words_of(customer)),
@@ -121,6 +123,33 @@ async def store_customer(
         is_customer,
     )
     return customer_id
+
+
+async def fill_customers(database: Database, count: int, *, everywhere: bool = True) -> list[UUID]:
+    """Puts many customers into the ERP at once, all found by the word w; for everybody or for centre C1."""
+    ids = [uuid4() for _ in range(count)]
+    await database.execute(
+        "WITH made AS (INSERT INTO customer (id, everywhere, centres, record, changed_where)"
+        " SELECT id, $2, CASE WHEN $2 THEN '{}' ELSE '{C1}'::text[] END,"
+        " jsonb_build_object('kind', 'business', 'code', id, 'name', 'Żółć ' || n), 'test'"
+        " FROM unnest($1::uuid[]) WITH ORDINALITY AS many (id, n) RETURNING id)"
+        " INSERT INTO customer_words SELECT id, 1, words, $3, search_vector(words)"
+        " FROM made, array_fill('w'::text, '{14}') AS words",
+        ids,
+        everywhere,
+        RULE,
+    )
+    return ids
+
+
+async def words_held(database: Database, customer_id: UUID) -> list[str] | None:
+    """The words that are right for a customer now; None when they must be made."""
+    found: list[str] | None = await database.fetchval(
+        "SELECT w.words FROM customer c"
+        " JOIN customer_words w ON w.customer_id = c.id AND w.version >= c.words_from WHERE c.id = $1",
+        customer_id,
+    )
+    return found
 
 
 async def stored(database: Database, customer_id: UUID) -> Customer:

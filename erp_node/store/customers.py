@@ -121,14 +121,6 @@ async def load_customer(database: Database, customer_id: UUID) -> Held | None:
     return held_of(row) if row else None
 
 
-async def list_customers(
-    database: Database, indexed: str | None, checked: str | None, after: UUID | None, limit: int
-) -> list[Held]:
-    """Customers of every state that satisfy both tsqueries, ordered by id from `after` on."""
-    rows = await database.fetch(SQL["list_customers"], indexed, checked, after, limit)
-    return [held_of(row) for row in rows]
-
-
 def held_of(row: Record) -> Held:
     """A customer from a row with the columns of `lock_customers`."""
     editors = row["editors"]

@@ -13,15 +13,6 @@ SELECT id, version, state, is_customer, everywhere, centres, editors, record::te
 FROM customer
 WHERE id = $1;
 
--- name: list_customers
-SELECT id, version, state, is_customer, everywhere, centres, editors, record::text AS record
-FROM customer
-WHERE ($1::tsquery IS NULL OR search @@ $1::tsquery)
-  AND ($2::tsquery IS NULL OR coalesce(search, '') @@ $2::tsquery)
-  AND ($3::uuid IS NULL OR id > $3)
-ORDER BY id
-LIMIT $4;
-
 -- One look into the index per code, whatever the planner thinks of the table.
 -- name: code_owners
 SELECT asked.key, (
@@ -37,38 +28,52 @@ WHERE c.tax_key = $1 AND c.id <> $2 AND c.state IN ('active', 'inactive')
 LIMIT 5;
 
 -- name: insert_customers
-INSERT INTO customer
-    (id, state, is_customer, everywhere, centres, editors, record, words, rule,
-     changed_by, changed_where, changed_at)
-SELECT n.id, n.state, n.is_customer, n.everywhere,
-       string_to_array(n.centres, ','), string_to_array(n.editors, ','),
-       n.record::jsonb, string_to_array(n.words, E'\n'), $12::smallint,
-       n.changed_by, n.changed_where, n.changed_at
-FROM unnest($1::uuid[], $2::text[], $3::boolean[], $4::boolean[], $5::text[], $6::text[],
-            $7::text[], $8::text[], $9::text[], $10::text[], $11::timestamptz[])
-     WITH ORDINALITY AS n (id, state, is_customer, everywhere, centres, editors, record, words,
-                           changed_by, changed_where, changed_at, place)
-ORDER BY n.place;
+WITH n AS MATERIALIZED (
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::boolean[], $4::boolean[], $5::text[], $6::text[],
+                         $7::text[], $8::text[], $9::text[], $10::text[], $11::timestamptz[])
+        WITH ORDINALITY AS n (id, state, is_customer, everywhere, centres, editors, record, words,
+                              changed_by, changed_where, changed_at, place)
+),
+made AS (
+    INSERT INTO customer
+        (id, state, is_customer, everywhere, centres, editors, record, changed_by, changed_where, changed_at)
+    SELECT id, state, is_customer, everywhere, string_to_array(centres, ','), string_to_array(editors, ','),
+           record::jsonb, changed_by, changed_where, changed_at
+    FROM n ORDER BY place
+)
+INSERT INTO customer_words (customer_id, version, words, rule, search)
+SELECT id, 1, w.words, $12::smallint, search_vector(w.words)
+FROM n, LATERAL (SELECT string_to_array(n.words, E'\n') AS words OFFSET 0) AS w
+ORDER BY place;
 
 -- changed_at is the ERP's own time: it tells the trigger that the application wrote. No words given: they stay.
 -- name: update_customers
-UPDATE customer c
-SET state = n.state,
-    is_customer = n.is_customer,
-    everywhere = n.everywhere,
-    centres = string_to_array(n.centres, ','),
-    editors = string_to_array(n.editors, ','),
-    record = n.record::jsonb,
-    words = coalesce(string_to_array(n.words, E'\n'), c.words),
-    rule = CASE WHEN n.words IS NULL THEN c.rule ELSE $11::smallint END,
-    changed_by = n.changed_by,
-    changed_where = n.changed_where,
-    changed_at = clock_timestamp()
-FROM unnest($1::uuid[], $2::text[], $3::boolean[], $4::boolean[], $5::text[], $6::text[],
-            $7::text[], $8::text[], $9::text[], $10::text[])
-     AS n (id, state, is_customer, everywhere, centres, editors, record, words,
-           changed_by, changed_where)
-WHERE c.id = n.id;
+WITH changed AS (
+    UPDATE customer c
+    SET state = n.state,
+        is_customer = n.is_customer,
+        everywhere = n.everywhere,
+        centres = string_to_array(n.centres, ','),
+        editors = string_to_array(n.editors, ','),
+        record = n.record::jsonb,
+        words_from = CASE WHEN n.words IS NULL THEN c.words_from ELSE c.version + 1 END,
+        changed_by = n.changed_by,
+        changed_where = n.changed_where,
+        changed_at = clock_timestamp()
+    FROM unnest($1::uuid[], $2::text[], $3::boolean[], $4::boolean[], $5::text[], $6::text[],
+                $7::text[], $8::text[], $9::text[], $10::text[])
+         AS n (id, state, is_customer, everywhere, centres, editors, record, words,
+               changed_by, changed_where)
+    WHERE c.id = n.id
+    RETURNING c.id, c.version, n.words
+)
+INSERT INTO customer_words AS w (customer_id, version, words, rule, search)
+SELECT id, version, made.words, $11::smallint, search_vector(made.words)
+FROM changed, LATERAL (SELECT string_to_array(changed.words, E'\n') AS words OFFSET 0) AS made
+WHERE changed.words IS NOT NULL
+ORDER BY id  -- as the sequencer does: neither waits for the other in a circle
+ON CONFLICT (customer_id) DO UPDATE
+SET version = excluded.version, words = excluded.words, rule = excluded.rule, search = excluded.search;
 
 -- name: add_history
 INSERT INTO customer_history

@@ -138,25 +138,21 @@ async def read_any_unworded(connection: Connection, limit: int) -> list[Unworded
 
 
 async def put_words(connection: Connection, made: Sequence[Worded], rule: int) -> None:
-    """Keeps the words of customers, as made under a rule, beside them."""
-    await connection.execute(
-        SQL["put_words"],
-        [one.id for one in made],
-        [one.version for one in made],
-        [_UNIT.join(one.words) for one in made],
-        rule,
-    )
+    """Keeps the words of customers, as made under a rule; in the search they stand later (index_words)."""
+    ids, versions = [one.id for one in made], [one.version for one in made]
+    words = [_UNIT.join(one.words) for one in made]
+    await connection.execute(SQL["put_words"], ids, versions, words, rule)
+    await connection.execute(SQL["forget_word_marks"], ids, versions)
 
 
-async def move_words(connection: Connection, limit: int) -> int:
-    """Writes kept words into their customers, and so into the search; how many."""
-    moved: int = await connection.fetchval(SQL["move_words"], limit)
-    return moved
+async def index_words(connection: Connection, limit: int) -> int:
+    """Puts words into the search that were only kept so far; how many."""
+    indexed: int = await connection.fetchval(SQL["index_words"], limit)
+    return indexed
 
 
-async def clear_outdated(connection: Connection) -> None:
-    """Forgets words and troubles of versions that are no more."""
-    await connection.execute(SQL["clear_words"])
+async def clear_troubles(connection: Connection) -> None:
+    """Forgets troubles of versions that are no more."""
     await connection.execute(SQL["clear_trouble"])
 
 

@@ -32,52 +32,41 @@ RETURNING feed_epoch;
 -- Customers of the next $1 marks whose words are missing.
 SELECT c.id, c.version, c.record::text AS record
 FROM customer c
-WHERE c.words IS NULL
-  AND c.id IN (
-      SELECT entity FROM (SELECT kind, entity FROM feed_mark ORDER BY id LIMIT $1) AS next
-      WHERE kind = 'customer' AND EXISTS (SELECT FROM customer WHERE words IS NULL)
-  )
-  AND NOT EXISTS (SELECT FROM customer_words w WHERE w.customer_id = c.id AND w.version = c.version)
+WHERE EXISTS (SELECT FROM word_mark)
+  AND c.id IN (SELECT entity FROM (SELECT kind, entity FROM feed_mark ORDER BY id LIMIT $1) AS next
+               WHERE kind = 'customer')
+  AND EXISTS (SELECT FROM word_mark m WHERE m.customer_id = c.id)
   AND NOT EXISTS (SELECT FROM customer_trouble t WHERE t.customer_id = c.id AND t.version = c.version);
 
 -- name: read_any_unworded
 SELECT c.id, c.version, c.record::text AS record
-FROM customer c
-WHERE c.words IS NULL
-  AND NOT EXISTS (SELECT FROM customer_words w WHERE w.customer_id = c.id AND w.version = c.version)
-  AND NOT EXISTS (SELECT FROM customer_trouble t WHERE t.customer_id = c.id AND t.version = c.version)
+FROM word_mark m JOIN customer c ON c.id = m.customer_id
+WHERE NOT EXISTS (SELECT FROM customer_trouble t WHERE t.customer_id = c.id AND t.version = c.version)
 LIMIT $1;
 
 -- name: put_words
-INSERT INTO customer_words (customer_id, version, words, rule)
-SELECT id, version, string_to_array(words, chr(31)), $4
+INSERT INTO customer_words AS w (customer_id, version, words, rule)
+SELECT id, version, string_to_array(words, chr(31)), $4::smallint
 FROM unnest($1::uuid[], $2::bigint[], $3::text[]) AS made (id, version, words)
+ORDER BY id
 ON CONFLICT (customer_id) DO UPDATE
-SET version = excluded.version, words = excluded.words, rule = excluded.rule;
+SET version = excluded.version, words = excluded.words, rule = excluded.rule, search = NULL
+WHERE w.version < excluded.version;
 
--- name: move_words
--- Writes words into the customers nobody is changing now: whoever waits for nobody is in nobody's way.
+-- name: forget_word_marks
+-- What was marked since these versions stays.
+DELETE FROM word_mark m USING unnest($1::uuid[], $2::bigint[]) AS made (id, version)
+WHERE m.customer_id = made.id AND m.version <= made.version;
+
+-- name: index_words
+-- Puts words into the search that nobody is changing now: whoever waits for nobody is in nobody's way.
 WITH mine AS MATERIALIZED (
-    SELECT c.id, w.words, w.rule
-    FROM customer_words w CROSS JOIN LATERAL (
-        SELECT id FROM customer
-        WHERE id = w.customer_id AND version = w.version AND words IS NULL
-        FOR NO KEY UPDATE SKIP LOCKED
-    ) AS c
-    LIMIT $1
+    SELECT customer_id FROM customer_words WHERE search IS NULL LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED
 ),
-moved AS (
-    UPDATE customer c SET words = mine.words, rule = mine.rule FROM mine WHERE c.id = mine.id
-),
-used AS (
-    DELETE FROM customer_words w USING mine WHERE w.customer_id = mine.id
+done AS (
+    UPDATE customer_words w SET search = search_vector(words) FROM mine WHERE w.customer_id = mine.customer_id
 )
 SELECT count(*) FROM mine;
-
--- name: clear_words
--- Words of versions that are no more.
-DELETE FROM customer_words w USING customer c
-WHERE c.id = w.customer_id AND (c.words IS NOT NULL OR c.version > w.version);
 
 -- name: put_trouble
 INSERT INTO customer_trouble (customer_id, version, reason)
@@ -126,8 +115,8 @@ seen AS MATERIALIZED (
                 WHEN s.state <> 'active' THEN 'number'
                 WHEN EXISTS (SELECT FROM customer_trouble t
                              WHERE t.customer_id = c.id AND t.version = c.version) THEN 'gone'
-                WHEN c.words IS NULL AND NOT EXISTS (
-                    SELECT FROM customer_words w WHERE w.customer_id = c.id AND w.version = c.version
+                WHEN NOT EXISTS (
+                    SELECT FROM customer_words w WHERE w.customer_id = c.id AND w.version >= c.words_from
                 ) THEN 'later'
                 WHEN octet_length(c.wire) > $2 THEN 'large'
                 ELSE 'number'
@@ -275,9 +264,9 @@ SELECT asked.number, row.seq, row.before < $4 AS kept, convert_to(CASE WHEN row.
         WHEN octet_length(row.wire) <= $7 THEN
             '{"kind":"customer","key":"' || row.id || '","version":' || row.version
             || coalesce(',"editors":' || array_to_json(row.editors)::text, '')
-            || ',"words":' || array_to_json(coalesce(row.words, (
-                SELECT w.words FROM customer_words w WHERE w.customer_id = row.id AND w.version = row.version
-            )))::text
+            || ',"words":' || array_to_json((
+                SELECT w.words FROM customer_words w WHERE w.customer_id = row.id AND w.version >= row.words_from
+            ))::text
             || ',"record":' || row.wire || '}'
         END
     WHEN 'reference' THEN (
@@ -312,7 +301,7 @@ CROSS JOIN LATERAL (
         LIMIT $3
     ) AS entry
     LEFT JOIN LATERAL (
-        SELECT id, version, editors, words, wire, customer_state(
+        SELECT id, version, editors, words_from, wire, customer_state(
             asked.scope, state, is_customer, everywhere, centres,
             till_holds(asked.scope, id, everywhere, centres)
         ) AS seen

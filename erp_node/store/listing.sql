@@ -3,13 +3,14 @@
 
 -- name: list_near
 -- Many match, or all: they are among the next codes.
-SELECT code_key, id, version, state, is_customer, everywhere, centres, editors, record::text AS record
+SELECT code_key, id, near.version, state, is_customer, everywhere, centres, editors, record::text AS record
 FROM (
     SELECT * FROM customer
     WHERE state IN ('active', 'inactive') AND ($2::text IS NULL OR code_key > $2)
     ORDER BY code_key
     LIMIT $5
 ) AS near
+LEFT JOIN customer_words w ON w.customer_id = id AND w.version >= words_from
 WHERE ($1::tsquery IS NULL OR coalesce(search, '') @@ $1::tsquery) AND state = ANY ($3::text[])
 ORDER BY code_key
 LIMIT $4;
@@ -18,7 +19,7 @@ LIMIT $4;
 -- Few match: the index finds them all, then they are put in order.
 WITH found AS MATERIALIZED (
     SELECT id, code_key
-    FROM customer
+    FROM customer c JOIN customer_words w ON w.customer_id = c.id AND w.version >= words_from
     WHERE search @@ $1::tsquery AND state IN ('active', 'inactive') AND state = ANY ($3::text[])
       AND ($2::text IS NULL OR code_key > $2)
 ), page AS (

@@ -24,6 +24,7 @@ SERVER_SETTINGS = {
     "plan_cache_mode": "force_custom_plan",
     "jit": "off",
     "timezone": "UTC",
+    "idle_in_transaction_session_timeout": "60s",  # of a process that hangs: others wait for its locks
 }
 
 

@@ -3,36 +3,36 @@
 
 -- coalesce around a column, and IS TRUE, keep other indexes and other kinds of scan out of these two.
 -- name: search
-SELECT id, version, everywhere, centres, editors, record::text AS record
-FROM customer
-WHERE search @@ $1::tsquery
-  AND ($2::tsquery IS NULL OR coalesce(search, '') @@ $2::tsquery)
-  AND coalesce(state, '') = 'active' AND is_customer
+SELECT c.id, c.version, c.everywhere, c.centres, c.editors, c.record::text AS record
+FROM customer_words w JOIN customer c ON c.id = w.customer_id
+WHERE w.search @@ $1::tsquery
+  AND ($2::tsquery IS NULL OR coalesce(w.search, '') @@ $2::tsquery)
+  AND coalesce(c.state, '') = 'active' AND c.is_customer AND w.version >= c.words_from
 LIMIT $3;
 
 -- The first pages of the table, then what the index finds behind them: a row is in one of the two.
 -- name: search_looking_first
-SELECT * FROM (
-    SELECT id, version, everywhere, centres, editors, record::text AS record
-    FROM customer
+SELECT c.id, c.version, c.everywhere, c.centres, c.editors, c.record::text AS record
+FROM (
+    SELECT customer_id, version
+    FROM customer_words
     WHERE ctid < $4::tid
       AND coalesce(search, '') @@ $1::tsquery
       AND ($2::tsquery IS NULL OR coalesce(search, '') @@ $2::tsquery)
-      AND coalesce(state, '') = 'active' AND is_customer
     UNION ALL
-    SELECT id, version, everywhere, centres, editors, record::text AS record
-    FROM customer
+    SELECT customer_id, version
+    FROM customer_words
     WHERE (ctid >= $4::tid) IS TRUE
       AND search @@ $1::tsquery
       AND ($2::tsquery IS NULL OR coalesce(search, '') @@ $2::tsquery)
-      AND coalesce(state, '') = 'active' AND is_customer
-) AS found
+) AS found JOIN customer c ON c.id = found.customer_id
+WHERE coalesce(c.state, '') = 'active' AND c.is_customer AND found.version >= c.words_from
 LIMIT $3;
 
 -- name: search_all
-SELECT id, version, everywhere, centres, editors, record::text AS record
-FROM customer
-WHERE words IS NOT NULL AND state = 'active' AND is_customer
+SELECT c.id, c.version, c.everywhere, c.centres, c.editors, c.record::text AS record
+FROM customer_words w JOIN customer c ON c.id = w.customer_id
+WHERE w.search IS NOT NULL AND c.state = 'active' AND c.is_customer AND w.version >= c.words_from
 LIMIT $1;
 
 -- name: load_frequencies
@@ -42,12 +42,13 @@ SELECT c.reltuples::float8 AS rows, c.relpages AS pages,
 FROM pg_class c
 LEFT JOIN pg_stats s
     ON s.schemaname = c.relnamespace::regnamespace::text AND s.tablename = c.relname AND s.attname = 'search'
-WHERE c.oid = 'customer'::regclass;
+WHERE c.oid = 'customer_words'::regclass;
 
 -- name: fetch
-SELECT id, version, state, is_customer, everywhere, centres, editors, record::text AS record, words, rule
-FROM customer
-WHERE id = $1;
+SELECT c.id, c.version, c.state, c.is_customer, c.everywhere, c.centres, c.editors, c.record::text AS record,
+       w.words, w.rule
+FROM customer c LEFT JOIN customer_words w ON w.customer_id = c.id AND w.version >= c.words_from
+WHERE c.id = $1;
 
 -- name: code_taken
 SELECT EXISTS (
@@ -60,4 +61,4 @@ SELECT EXISTS (
 SELECT gin_clean_pending_list('customer_search'::regclass);
 
 -- name: count_words
-ANALYZE customer (search);
+ANALYZE customer_words (search);

@@ -9,7 +9,6 @@ import pytest
 
 from contracts.customers import Customer
 from contracts.matching import words_of
-from contracts.search import Criteria
 from erp_node.customers import (
     Actor,
     Availability,
@@ -19,7 +18,6 @@ from erp_node.customers import (
     create_customer,
     edit_customer,
     find_customer,
-    find_customers,
     list_history,
     set_availability,
     set_option,
@@ -62,7 +60,7 @@ async def test_a_customer_is_made_and_told_to_its_centres(pool: Pool) -> None:
     assert (held.version, held.state, held.customer) == (1, "active", retail("A"))
     assert (held.centres, held.editors, held.everywhere) == (("C1", "C2"), ("C1",), False)
     assert await scopes(pool) == {"centre.C1.customers", "centre.C2.customers"}
-    assert await pool.fetchval("SELECT words FROM customer") == list(words_of(retail("A")))
+    assert await pool.fetchval("SELECT words FROM customer_words") == list(words_of(retail("A")))
 
 
 async def test_cust_2_a_missing_field_is_named_and_nothing_saved(pool: Pool) -> None:
@@ -183,14 +181,3 @@ async def test_nobody_is_unknown(pool: Pool) -> None:
         with pytest.raises(UnknownCustomer) as caught:
             await attempt
         assert caught.value.code == "customer.unknown"
-
-
-async def test_search_13_the_erp_finds_by_the_same_rule_whatever_the_state(pool: Pool) -> None:
-    ids = [await make(pool, retail(f"A{n}", "Dupônt", town="Lyon")) for n in range(3)]
-    await make(pool, retail("B", "Durand"))
-    await set_state(pool, ids[0], "inactive", MARIA)
-    found = await find_customers(pool, Criteria(phrase="dup lyo"))
-    assert [one.id for one in found] == sorted(ids)
-    after = await find_customers(pool, Criteria(phrase="dup"), after=sorted(ids)[0], limit=1)
-    assert [one.id for one in after] == sorted(ids)[1:2]
-    assert len(await find_customers(pool, Criteria())) == 4

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -15,7 +15,16 @@ from erp_node.sequencer import sequence_once, word_at_leisure
 from erp_node.store import feed as store
 from erp_node.store.pool import Pool, open_pool
 from tests.databases import Database, Migrate
-from tests.erp import Time, business, enrol, migrated, retail, store_customer
+from tests.erp import (
+    Time,
+    business,
+    enrol,
+    fill_customers,
+    migrated,
+    retail,
+    store_customer,
+    words_held,
+)
 from tests.feeds import Reader, make_feed, sequence
 
 C1 = "centre.C1.customers"
@@ -47,16 +56,7 @@ def feed(pool: Pool, time: Time) -> Feed:
 
 async def fill(pool: Pool, count: int, scope: str = "all.customers") -> list[UUID]:
     """Stores many customers at once."""
-    ids = [uuid4() for _ in range(count)]
-    await pool.execute(
-        "INSERT INTO customer (id, everywhere, centres, words, record)"
-        " SELECT id, $2, CASE WHEN $2 THEN '{}' ELSE '{C1}'::text[] END, array_fill('w'::text, '{14}'),"
-        " jsonb_build_object('kind', 'business', 'code', id, 'name', 'Żółć ' || n)"
-        " FROM unnest($1::uuid[]) WITH ORDINALITY AS made (id, n)",
-        ids,
-        scope == "all.customers",
-    )
-    return ids
+    return await fill_customers(pool, count, everywhere=scope == "all.customers")
 
 
 async def test_i1_a_mark_committed_late_is_not_skipped(pool: Pool, feed: Feed) -> None:
@@ -87,7 +87,7 @@ async def test_i1_two_sequencers_and_many_writers_neither_skip_nor_repeat(
             chosen = rng.sample(ids, 3)
             await pool.execute(
                 "UPDATE customer SET record = record || jsonb_build_object('phone', $2::text),"
-                " words = array_fill($2::text, '{14}'), everywhere = $3, centres = '{C1}'"
+                " everywhere = $3, centres = '{C1}'"
                 " WHERE id = ANY ($1::uuid[])",
                 sorted(chosen),
                 f"{number}.{turn}",
@@ -156,16 +156,21 @@ async def test_search_13_missing_words_are_made_before_a_customer_is_sent(
     pool: Pool, feed: Feed
 ) -> None:
     customer = business("A", "Łódzkie Młyny", tax_number="PL 526-10-40-828", country_code="PL")
-    await store_customer(pool, customer)
-    await pool.execute("UPDATE customer SET words = NULL")
+    id = await store_customer(pool, business("A", "other"))
+    await pool.execute(
+        "UPDATE customer SET record = $1::jsonb", customer.model_dump_json(exclude_none=True)
+    )
+    assert await words_held(pool, id) is None
     await sequence(pool)
     reader = Reader(feed, "all.customers")
     await reader.catch_up()
     [row] = reader.pages[0].rows
     assert row.kind == "customer"
     assert row.words == list(words_of(customer))
+    assert await words_held(pool, id) == list(words_of(customer))
+    assert await pool.fetchval("SELECT search IS NULL FROM customer_words")
     await word_at_leisure(pool)
-    assert await pool.fetchval("SELECT words FROM customer") == list(words_of(customer))
+    assert await pool.fetchval("SELECT search = search_vector(words) FROM customer_words")
 
 
 async def test_a_record_that_is_no_customer_is_reported_and_stops_nobody(
@@ -202,22 +207,19 @@ async def test_a_record_that_is_no_customer_is_reported_and_stops_nobody(
 
 
 async def test_a_customer_somebody_is_changing_holds_nobody_up(pool: Pool, feed: Feed) -> None:
-    """Words are made and pages sent while its row is locked; only the search waits."""
+    """Words are made and pages sent while its row is locked."""
     held = await store_customer(pool, retail("A"))
-    free = await store_customer(pool, retail("B"))
+    await store_customer(pool, retail("B"))
     await pool.execute('UPDATE customer SET record = record || \'{"phone": "1"}\'')
     reader = Reader(feed, "all.customers")
     async with pool.acquire() as other, other.transaction():
         await other.execute("SELECT FROM customer WHERE id = $1 FOR UPDATE", held)
         async with asyncio.timeout(20):
             await sequence(pool)
-            assert await word_at_leisure(pool) == 1
+            assert await word_at_leisure(pool) == 2
         await reader.catch_up()
         assert {row.version for row in reader.rows.values()} == {2}
-        assert await pool.fetchval("SELECT id FROM customer WHERE words IS NOT NULL") == free
-    assert await word_at_leisure(pool) == 1
-    assert await pool.fetchval("SELECT count(words) FROM customer") == 2
-    assert await pool.fetchval("SELECT count(*) FROM customer_words") == 0
+    assert await pool.fetchval("SELECT count(*) FROM word_mark") == 0
 
 
 async def test_i1_progress_says_heads_that_hold_its_outcome(pool: Pool, feed: Feed) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 
@@ -15,7 +15,7 @@ from erp_node.store import feed as store
 from erp_node.store.pool import Pool, open_pool
 from messaging.responder import BadRequest
 from tests.databases import Database, Migrate
-from tests.erp import Time, enrol, migrated, question, retail, store_customer
+from tests.erp import Time, enrol, fill_customers, migrated, question, retail, store_customer
 from tests.feeds import Reader, make_feed, open_page, sequence
 
 C2 = "centre.C2.customers"
@@ -47,16 +47,7 @@ def feed(pool: Pool, time: Time) -> Feed:
 
 async def fill(pool: Pool, count: int, scope: str = "all.customers") -> list[UUID]:
     """Stores many customers at once."""
-    ids = [uuid4() for _ in range(count)]
-    await pool.execute(
-        "INSERT INTO customer (id, everywhere, centres, words, record)"
-        " SELECT id, $2, CASE WHEN $2 THEN '{}' ELSE '{C1}'::text[] END, array_fill('w'::text, '{14}'),"
-        " jsonb_build_object('kind', 'business', 'code', id, 'name', 'Żółć ' || n)"
-        " FROM unnest($1::uuid[]) WITH ORDINALITY AS made (id, n)",
-        ids,
-        scope == "all.customers",
-    )
-    return ids
+    return await fill_customers(pool, count, everywhere=scope == "all.customers")
 
 
 async def test_sync_6_a_bucket_shows_what_a_reader_lacks_or_has_too_many(

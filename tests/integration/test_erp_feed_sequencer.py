@@ -10,6 +10,7 @@ import pytest
 
 from contracts import registry
 from contracts.feed import Page
+from contracts.matching import words_of
 from contracts.presence import Beat
 from erp_node.beat import Heart
 from erp_node.pages import BuiltPage, PageBuilder
@@ -17,7 +18,7 @@ from erp_node.sequencer import Sequencer
 from erp_node.store.pool import Pool, open_pool
 from messaging.channel import LinkDown
 from tests.databases import Database, Migrate
-from tests.erp import Time, enrol, migrated, retail, store_customer
+from tests.erp import Time, enrol, fill_customers, migrated, retail, store_customer, words_held
 from tests.feeds import open_page, sequence
 
 
@@ -146,10 +147,11 @@ async def test_a_backlog_is_only_announced(
 async def test_suppliers_get_their_words_when_there_is_time(
     pool: Pool, sequencer: Sequencer
 ) -> None:
-    await store_customer(pool, retail("A"), is_customer=False)
-    await pool.execute("UPDATE customer SET words = NULL")
+    id = await store_customer(pool, retail("A"), is_customer=False)
+    await pool.execute('UPDATE customer SET record = record || \'{"last_name": "Durand"}\'')
     await sequencer.catch_up()
-    assert await pool.fetchval("SELECT words IS NOT NULL FROM customer")
+    assert await words_held(pool, id) == list(words_of(retail("A", "Durand")))
+    assert await pool.fetchval("SELECT search IS NOT NULL FROM customer_words")
 
 
 async def test_sync_7_every_beat_tells_the_time_and_within_fifteen_seconds_every_head(
@@ -183,10 +185,4 @@ async def test_sync_7_every_beat_tells_the_time_and_within_fifteen_seconds_every
 
 
 async def _many(pool: Pool, count: int) -> None:
-    await pool.execute(
-        "INSERT INTO customer (id, everywhere, words, record)"
-        " SELECT gen_random_uuid(), true, array_fill('w'::text, '{14}'),"
-        " jsonb_build_object('kind', 'business', 'code', n::text, 'name', 'N')"
-        " FROM generate_series(1, $1::integer) AS n",
-        count,
-    )
+    await fill_customers(pool, count)

@@ -348,13 +348,14 @@ async def _fill(pool: Pool, count: int) -> None:
     """Customers who all have the word rue."""
     words = list(words_of(business("B", "Rue")))
     await pool.execute(
-        "INSERT INTO customer (id, everywhere, record, words)"
-        " SELECT gen_random_uuid(), true, jsonb_build_object('code', 'B' || n), $1::text[]"
-        " FROM generate_series(1, $2::integer) AS n",
+        "WITH made AS (INSERT INTO customer (id, everywhere, record, changed_where)"
+        " SELECT gen_random_uuid(), true, jsonb_build_object('code', 'B' || n), 'test'"
+        " FROM generate_series(1, $2::integer) AS n RETURNING id)"
+        " INSERT INTO customer_words SELECT id, 1, $1::text[], 1, search_vector($1::text[]) FROM made",
         words,
         count,
     )
-    await pool.execute("ANALYZE customer")
+    await pool.execute("ANALYZE customer, customer_words")
 
 
 async def test_list_5_the_index_is_kept_clean(pool: Pool) -> None:

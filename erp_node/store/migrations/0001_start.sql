@@ -56,8 +56,7 @@ CREATE TABLE customer (
          AND array_position(centres || editors, NULL) IS NULL),
     record         jsonb NOT NULL,
     wire           text NOT NULL GENERATED ALWAYS AS (record::text) STORED,  -- as tills are sent it: decision 0012
-    words          text[],                          -- contracts.matching.words_of; null: to be written anew
-    rule           smallint NOT NULL DEFAULT 1,
+    words_from     bigint NOT NULL DEFAULT 1,       -- words of this version or a later one are right: customer_words
     changed_by     text NOT NULL DEFAULT session_user,
     changed_where  text NOT NULL DEFAULT 'sql',
     changed_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -69,8 +68,8 @@ CREATE TABLE customer (
 ALTER TABLE customer SET (toast_tuple_target = 8160);
 CREATE UNIQUE INDEX customer_code ON customer (code_key) WHERE state IN ('active', 'inactive');
 CREATE INDEX customer_tax ON customer (tax_key) WHERE tax_key IS NOT NULL;
-CREATE INDEX customer_unworded ON customer (id) WHERE words IS NULL;
 
+-- What a customer is found by, beside it: most changes leave it alone, and a row of `customer` stays small.
 -- Words of the columns that All searches stand alone; every word also stands with its column's letter:
 -- a name, b tax_number, c country … in the order of contracts.matching.COLUMNS. Both functions are plain
 -- expressions of strings: taking words apart and together in a subquery took seven times as long.
@@ -80,7 +79,7 @@ RETURN coalesce(' ' || letter || ':' || replace(nullif(words, ''), ' ', ' ' || l
 
 CREATE FUNCTION search_vector(words text[]) RETURNS tsvector
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN words IS NOT NULL THEN array_to_tsvector(array_remove(string_to_array(
+RETURN array_to_tsvector(array_remove(string_to_array(
     lettered('a', words[1]) || coalesce(' ' || words[1], '')
     || lettered('b', words[2]) || coalesce(' ' || words[2], '')
     || lettered('c', words[3])
@@ -95,9 +94,24 @@ RETURN CASE WHEN words IS NOT NULL THEN array_to_tsvector(array_remove(string_to
     || lettered('l', words[12])
     || lettered('m', words[13]) || coalesce(' ' || regexp_replace(words[13], '\S*=\S*', '', 'g'), '')
     || lettered('n', words[14])
-, ' '), '')) END;
-ALTER TABLE customer ADD COLUMN search tsvector GENERATED ALWAYS AS (search_vector(words)) STORED;
-CREATE INDEX customer_search ON customer USING gin (search);
+, ' '), ''));
+
+CREATE TABLE customer_words (
+    customer_id  uuid PRIMARY KEY,
+    version      bigint NOT NULL,                   -- of the customer they were made from
+    words        text[] NOT NULL,                   -- contracts.matching.words_of
+    rule         smallint NOT NULL,                 -- contracts.matching.RULE when they were made
+    search       tsvector                           -- search_vector(words); null: made when nobody waits
+);
+CREATE INDEX customer_search ON customer_words USING gin (search);
+CREATE INDEX customer_words_waiting ON customer_words (customer_id) WHERE search IS NULL;
+
+-- Customers whose record came without its words, to be made by the sequencer.
+CREATE TABLE word_mark (
+    customer_id  uuid NOT NULL,
+    version      bigint NOT NULL
+);
+CREATE INDEX word_mark_of ON word_mark (customer_id);
 
 CREATE TABLE customer_history (
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -171,15 +185,6 @@ CREATE TABLE feed_progress (
     epoch        text NOT NULL,
     applied_seq  bigint NOT NULL,
     heads        jsonb NOT NULL
-);
-
--- Words of a record that came without them: enough to send it. They go into `customer` when nobody waits,
--- since writing them there, with the search index, costs as much as all the rest of the way down.
-CREATE TABLE customer_words (
-    customer_id  uuid PRIMARY KEY,
-    version      bigint NOT NULL,
-    words        text[] NOT NULL,
-    rule         smallint NOT NULL
 );
 
 -- Customers that cannot be sent to tills, and why; shown to operators until they are corrected.

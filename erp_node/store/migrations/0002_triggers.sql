@@ -61,10 +61,6 @@ BEGIN
         RAISE EXCEPTION 'customer % is %: that cannot be undone', OLD.id, OLD.state
             USING ERRCODE = 'check_violation';
     END IF;
-    -- The application (which always says when) writes the right words; they may be the same as before.
-    IF new_record AND NEW.words IS NOT DISTINCT FROM OLD.words AND NEW.changed_at = OLD.changed_at THEN
-        NEW.words := NULL;
-    END IF;
     IF new_record
         OR NEW.state <> OLD.state
         OR NEW.is_customer <> OLD.is_customer
@@ -73,7 +69,8 @@ BEGIN
         OR NEW.editors IS DISTINCT FROM OLD.editors
     THEN
         NEW.version := OLD.version + 1;
-        IF NEW.changed_at = OLD.changed_at THEN
+        IF NEW.changed_at = OLD.changed_at THEN  -- the application always says when, and looks after the words
+            NEW.words_from := CASE WHEN new_record THEN NEW.version ELSE OLD.words_from END;
             NEW.changed_by := session_user;
             NEW.changed_where := 'sql';
             NEW.changed_at := clock_timestamp();
@@ -84,6 +81,7 @@ BEGIN
         NEW.changed_where := OLD.changed_where;
         NEW.changed_at := OLD.changed_at;
     END IF;
+    NEW.words_from := least(NEW.words_from, NEW.version);
     RETURN NEW;
 END $$;
 
@@ -96,9 +94,9 @@ BEGIN
     SELECT scope, 'customer', id
     FROM new_rows, customer_scopes(everywhere, centres) AS scope
     WHERE state = 'active' AND is_customer;
-    IF FOUND THEN
-        PERFORM wake_feed();
-    END IF;
+    INSERT INTO word_mark (customer_id, version)
+    SELECT id, version FROM new_rows WHERE changed_where = 'sql';
+    PERFORM wake_feed();
     RETURN NULL;
 END $$;
 
@@ -135,6 +133,8 @@ BEGIN
             LATERAL customer_changes(o, n) AS change
             WHERE n.changed_where = 'sql'
         $sql$;
+        INSERT INTO word_mark (customer_id, version)
+        SELECT id, version FROM new_rows WHERE changed_where = 'sql' AND words_from = version;
     END IF;
     IF EXISTS (SELECT FROM new_rows WHERE state IN ('deleted', 'anonymised')) THEN
         UPDATE erp_identity SET erasures = erasures + 1;
