@@ -11,6 +11,7 @@ from erp_node.breadth import Frequencies, Plan
 from erp_node.store.customers import Held, held_of
 from erp_node.store.pool import SERVER_SETTINGS, Connection, Database, Pool, Record
 from erp_node.store.queries import load_sql
+from erp_node.store.steady import SteadyPool
 
 SQL = load_sql("search.sql")
 
@@ -57,10 +58,15 @@ async def open_question_pool(dsn: str, *, min_size: int = 1, max_size: int = 8) 
     Nothing on them may change the session's settings: they are not reset between uses.
     Raises OSError or asyncpg.PostgresError when the server cannot be reached.
     """
-    return await asyncpg.create_pool(
+    return await SteadyPool(
         dsn,
         min_size=min_size,
         max_size=max_size,
+        max_queries=50_000,
+        max_inactive_connection_lifetime=300.0,
+        loop=None,
+        connection_class=asyncpg.Connection,
+        record_class=asyncpg.Record,
         command_timeout=60.0,
         server_settings=_SETTINGS,
         reset=_leave_as_is,
