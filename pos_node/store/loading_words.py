@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from pos_node.store.migrations import migrate
-from pos_node.store.words import index_listed
+from pos_node.store.words import begin_listing, index_listed, list_words
 
 _PRAGMAS = (
     "page_size = 8192",
@@ -19,16 +19,16 @@ _PRAGMAS = (
     "trusted_schema = OFF",
     "cache_size = -32768",
     "threads = 1",
+    "temp_store = MEMORY",
 )
 ROWS_AT_ONCE = 1_000
-"""Rows whose words are written together."""
+"""Rows handed to the thread together."""
 
-MERGED_FROM = 64
-"""So many parts of the index are merged into one while it is made; the rest is tidied up later."""
+ROWS_IN_PART = 16_000
+"""Rows that become one part of the index: SQLite joins sixteen of them, and every part makes searching slower."""
 
 BATCHES_AHEAD = 3
 
-_SET_AUTOMERGE = "INSERT INTO word (word, rank) VALUES ('automerge', ?)"
 _SHADOWS = ("word_data", "word_idx")
 
 Listed = tuple[int, Sequence[str]]
@@ -63,10 +63,11 @@ class LoadingWords:
         self._waiting: list[Listed] = []
         self._thread: ThreadPoolExecutor | None = None
         self._writing: deque[Future[None]] = deque()
+        self._listed = 0
 
     def begin(self) -> None:
         self._connection = make_file(self.path)
-        self._connection.execute(_SET_AUTOMERGE, (MERGED_FROM,))
+        begin_listing(self._connection)
         self._connection.execute("BEGIN")
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="load-words")
 
@@ -78,7 +79,7 @@ class LoadingWords:
         assert self._thread is not None
         if len(self._waiting) >= ROWS_AT_ONCE or all_of_them:
             batch, self._waiting = self._waiting, []
-            self._writing.append(self._thread.submit(index_listed, self._connection, batch))
+            self._writing.append(self._thread.submit(self._write, batch))
         while len(self._writing) > BATCHES_AHEAD:
             self._writing.popleft().result()
 
@@ -86,6 +87,7 @@ class LoadingWords:
         """Everything is in the file. Raises sqlite3.Error."""
         while self._writing:
             self._writing.popleft().result()
+        index_listed(self._connection)
         self._connection.execute("COMMIT")
         self._end()
 
@@ -93,6 +95,13 @@ class LoadingWords:
         """Removes the file, whatever state it is in."""
         self._end()
         remove_file(self.path)
+
+    def _write(self, batch: Sequence[Listed]) -> None:
+        list_words(self._connection, batch)
+        self._listed += len(batch)
+        if self._listed >= ROWS_IN_PART:
+            index_listed(self._connection)
+            self._listed = 0
 
     def _end(self) -> None:
         if self._thread is not None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from contracts.matching import COLUMNS, Alternative, Clause, Column, Query, kind_filter, matches
+from pos_node.store.many import insert_many
 from pos_node.store.places import place_of
 
 Table = Literal["word", "detail"]
@@ -48,6 +49,11 @@ _STATEMENTS = {
     for table in _HELD
     for what, make in (("insert", _insert), ("delete", _delete))
 }
+
+_LIST = f"INSERT INTO listed VALUES (?{', ?' * len(WORD)})"
+_INDEX_LISTED = f"INSERT INTO word (rowid, {', '.join(WORD)}) SELECT * FROM listed ORDER BY place"
+_HELD_BYTES = 256 * 1024 * 1024
+"""So much may be held before a part of the index is written: more than the words of any one `index_listed`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +117,26 @@ def change_words(connection: sqlite3.Connection, changes: Iterable[WordsChange])
                 connection.executemany(_STATEMENTS[table, what], entries)
 
 
-def index_listed(connection: sqlite3.Connection, rows: Iterable[tuple[int, Sequence[str]]]) -> None:
-    """Puts rows, with their words by column, into `word` alone: they are left to the gap."""
+def begin_listing(connection: sqlite3.Connection) -> None:
+    """Makes room for `list_words`, in memory and of this connection only."""
+    connection.execute(f"CREATE TEMP TABLE listed (place INTEGER, {', '.join(WORD)})")
+    connection.execute("INSERT INTO word (word, rank) VALUES ('hashsize', ?)", (_HELD_BYTES,))
+
+
+def list_words(connection: sqlite3.Connection, rows: Iterable[tuple[int, Sequence[str]]]) -> None:
+    """Remembers rows, with their words by column, for `index_listed`."""
     listed = [_listed(place_of(words[_NAME], row), words) for row, words in rows]
-    listed.sort()
-    connection.executemany(_STATEMENTS["word", "insert"], listed)
+    insert_many(connection, _LIST, listed)
+
+
+def index_listed(connection: sqlite3.Connection) -> None:
+    """Puts what was remembered into `word` alone: it is left to the gap.
+
+    One statement for many rows in the order of places: they become one part of the index, and other threads of
+    Python run meanwhile.
+    """
+    connection.execute(_INDEX_LISTED)
+    connection.execute("DELETE FROM listed")
 
 
 def fill_gap(connection: sqlite3.Connection, limit: int) -> bool:
