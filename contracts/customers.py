@@ -1,5 +1,6 @@
 """The whole customer record as it travels (CUST-2, ADDR-2, CONTACT-1, CONS-1), and reading parts of it fast."""
 
+from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
@@ -145,7 +146,7 @@ ERP_ONLY = frozenset({"description", "lowest_price"})
 
 
 def display_name(
-    kind: CustomerKind, name: str | None, first_name: str | None, last_name: str | None
+    kind: str | None, name: str | None, first_name: str | None, last_name: str | None
 ) -> str:
     """The name as lists show and order it: a company's name, or last name and first name."""
     if kind == "business":
@@ -153,9 +154,9 @@ def display_name(
     return " ".join(part for part in (last_name, first_name) if part)
 
 
-def missing_fields(customer: Customer) -> tuple[str, ...]:
-    """Names the required fields that are empty (CUST-2)."""
-    return tuple(name for name in REQUIRED[customer.kind] if not getattr(customer, name))
+def missing_fields(kind: CustomerKind, value_of: Callable[[str], object]) -> tuple[str, ...]:
+    """Names the required fields of a kind of customer that have no value (CUST-2)."""
+    return tuple(name for name in REQUIRED[kind] if not value_of(name))
 
 
 CustomerKeys: Any = struct_of(Customer, only=frozenset({"code", "tax_number"}), limits=False)

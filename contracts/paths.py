@@ -4,7 +4,7 @@
 `contacts.<id>.consents.<definition>.state`. A part is named by its key as the record writes it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -19,6 +19,9 @@ PART_KEYS = {"addresses": "id", "contacts": "id", "consents": "definition"}
 
 Value = Any
 """A JSON value: a field's, or a whole part's when it was added or taken away."""
+
+Fields = Mapping[str, Value]
+"""A record as JSON has it: fields by name, absent ones missing."""
 
 Tree = dict[str, Value]
 """A record as nested mappings, the parts of a list by their key."""
@@ -46,12 +49,15 @@ class Place:
     kind: TypeAdapter[Any]
     whole_part: bool = False
     absent: Value = None
+    required: bool = False
 
     def fit(self, value: Value) -> Value:
         """The value as the record's tree holds it; None is absent.
 
         Raises pydantic.ValidationError, located at the path, or WrongPath when a part has another key.
         """
+        if value is None and self.required:
+            raise _missing(self.steps)
         if value is None:
             return self.absent
         try:
@@ -76,6 +82,18 @@ def as_tree(record: BaseModel, only: set[str] | None = None) -> Tree:
     """The record with the parts of its lists by their key; `only` these of its fields."""
     dumped = record.model_dump(mode="json", exclude_none=True, include=only)
     return {name: _keyed(name, value) for name, value in dumped.items()}
+
+
+def tree_of(fields: Fields, only: Iterable[str]) -> Tree:
+    """These fields of a record with the parts of lists by their key. What is no value of its field stays as it is."""
+    return {name: _tree_value(name, fields.get(name)) for name in only}
+
+
+def with_written(fields: Fields, tree: Tree, names: Iterable[str]) -> Fields:
+    """The record with these of its fields as a tree has them."""
+    values = {name: as_written(tree.get(name), name) for name in names}
+    gone = {name for name, value in values.items() if value is None}
+    return {n: v for n, v in {**fields, **values}.items() if n not in gone}
 
 
 def with_fields(customer: Customer, tree: Tree, names: Iterable[str]) -> Customer:
@@ -118,13 +136,29 @@ def _made(name: str, tree: Tree) -> Value:
     info = Customer.model_fields[name]
     if name not in tree:
         if info.is_required():
-            missing = InitErrorDetails(type="missing", loc=(name,), input=None)
-            raise ValidationError.from_exception_data("Customer", [missing])
+            raise _missing((name,))
         return info.get_default(call_default_factory=True)
     try:
         return _field_kind(Customer, name).validate_python(as_written(tree[name], name))
     except ValidationError as error:
         raise _located(error, (name,)) from None
+
+
+def _tree_value(name: str, value: Value) -> Value:
+    info, kind = Customer.model_fields[name], _field_kind(Customer, name)
+    if value is None:
+        value = None if info.is_required() else info.get_default(call_default_factory=True)
+        return _keyed(name, value)
+    try:
+        made = kind.validate_python(value)
+    except ValidationError:
+        return value
+    return _keyed(name, kind.dump_python(made, mode="json", exclude_none=True))
+
+
+def _missing(steps: tuple[str, ...]) -> ValidationError:
+    detail = InitErrorDetails(type="missing", loc=steps, input=None)
+    return ValidationError.from_exception_data("Customer", [detail])
 
 
 def _keyed(name: str, value: Value) -> Value:
@@ -148,7 +182,7 @@ def _descend(path: str, model: type[BaseModel], steps: tuple[str, ...], at: int)
     if at and name == PART_KEYS[steps[at - 2]]:
         raise WrongPath(f"{path}: the key of a part never changes")
     absent = None if info.is_required() else info.get_default(call_default_factory=False)
-    return Place(path, steps, _field_kind(model, name), absent=absent)
+    return Place(path, steps, _field_kind(model, name), absent=absent, required=info.is_required())
 
 
 def _in_part(path: str, steps: tuple[str, ...], at: int) -> Place:

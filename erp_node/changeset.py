@@ -21,25 +21,41 @@ from erp_node.verdicts import (
     decide_parked,
 )
 from messaging.consumer import Bad
+from messaging.failures import describe
 
 
 @dataclass
-class Changeset:
-    """Locked customers as they are after the entries decided so far, and everything to be written."""
+class Undone:
+    """What is decided and not written yet."""
 
-    tills: Mapping[str, Till]
-    stored: Mapping[UUID, Held]
-    owners: dict[str, UUID]
-    touched: dict[UUID, set[str]]
-    customers: dict[UUID, Held] = field(init=False)
     writes: dict[UUID, Write] = field(default_factory=dict)
     history: list[HistoryLine] = field(default_factory=list)
     verdicts: list[tuple[str, Verdict]] = field(default_factory=list)
     holdings: list[tuple[str, UUID]] = field(default_factory=list)
+
+
+@dataclass
+class Changeset:
+    """Locked customers as they are after the entries decided so far, and what is still to be written."""
+
+    tills: Mapping[str, Till]
+    customers: dict[UUID, Held]
+    owners: dict[str, UUID]
+    touched: dict[UUID, set[str]]
+    undone: Undone = field(default_factory=Undone)
     bad: dict[int, Bad] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.customers = dict(self.stored)
+    def take(self) -> Undone:
+        """What is to be written now; what is decided from here on builds on it."""
+        undone, self.undone = self.undone, Undone()
+        for id, write in undone.writes.items():
+            if write.before is None or write.before.fields != write.held.fields:
+                self.customers[id] = replace(write.held, version=write.held.version + 1)
+        undone.history = [
+            replace(line, version=self.customers[line.customer_id].version)
+            for line in undone.history
+        ]
+        return undone
 
     def decide(self, entry: Entry) -> None:
         """Takes the next entry. One that cannot even be decided is parked; the others do not notice."""
@@ -49,7 +65,7 @@ class Changeset:
         try:
             decision = self._decide(place, entry.data)
         except Exception as error:
-            failed = Bad("failed", f"cannot be applied: {type(error).__name__}")
+            failed = Bad("failed", f"cannot be applied: {describe(error)}")
             return self._park(place, entry, failed)
         return self._take(place, entry.data, decision)
 
@@ -70,27 +86,28 @@ class Changeset:
             self._store(place, change, decision.customer)
         for line in decision.history:
             self.touched.setdefault(line.customer_id, set()).add(line.path)
-        self.history += decision.history
+        self.undone.history += decision.history
         if decision.held:
-            self.holdings.append((place.till.pos_id, change.customer_id))
+            self.undone.holdings.append((place.till.pos_id, change.customer_id))
         self._answer(place, decision.verdict)
 
     def _store(self, place: Place, change: Change, customer: Held) -> None:
         before = self.customers.get(customer.id)
         self.customers[customer.id] = customer
-        if before is not None and self.owners.get(code_key(before.customer.code)) == customer.id:
-            del self.owners[code_key(before.customer.code)]
-        self.owners[code_key(customer.customer.code)] = customer.id
+        if before is not None and self.owners.get(code_key(before.code)) == customer.id:
+            del self.owners[code_key(before.code)]
+        self.owners[code_key(customer.code)] = customer.id
         author = change.author
-        where, stored = f"pos.{place.till.pos_id}", self.stored.get(customer.id)
-        write = Write(customer, author.operator, where, author.at, stored)
-        if customer.version == 0 and customer.id in self.writes:
-            write = replace(self.writes[customer.id], held=customer)
-        self.writes[customer.id] = write
+        earlier = self.undone.writes.get(customer.id)
+        stored = earlier.before if earlier else before
+        write = Write(customer, author.operator, f"pos.{place.till.pos_id}", author.at, stored)
+        if earlier is not None and customer.version == 0:
+            write = replace(earlier, held=customer)
+        self.undone.writes[customer.id] = write
 
     def _answer(self, place: Place, verdict: Verdict | None) -> None:
         if verdict is not None:
-            self.verdicts.append((place.till.pos_id, verdict))
+            self.undone.verdicts.append((place.till.pos_id, verdict))
 
 
 async def load_changeset(
@@ -111,14 +128,14 @@ async def load_changeset(
     return Changeset(tills, customers, owners, touched)
 
 
-async def write_changeset(connection: Connection, changes: Changeset) -> None:
+async def write_undone(connection: Connection, changes: Undone) -> None:
     """Writes everything, few statements for many entries."""
     made = [write for write in changes.writes.values() if write.held.version == 0]
     changed = [write for write in changes.writes.values() if write.held.version > 0]
     if changed:
         await store.update_customers(connection, changed)
     if made:
-        made.sort(key=lambda write: write.held.customer.code)
+        made.sort(key=lambda write: write.held.code)
         await store.insert_customers(connection, made)
     if changes.history:
         await store.add_history(connection, changes.history)

@@ -82,7 +82,7 @@ async def create_customer(
     """Makes a customer. Raises CustomerRefused: customer.field_required, customer.code_taken, …"""
     new = Held(customer_id, 0, "active", is_customer, False, (), None, "").with_customer(record)
     new = _available(new, availability)
-    _raise_if(refuse_record(record, new.text))
+    _raise_if(refuse_record(new))
     async with pool.acquire() as connection, connection.transaction():
         with _code_taken(record.code):
             await store.insert_customers(connection, [_write(new, actor)])
@@ -99,7 +99,7 @@ async def edit_customer(
 
     def edited(held: Held) -> Held:
         after = held.with_customer(record)
-        _raise_if(refuse_record(record, after.text))
+        _raise_if(refuse_record(after))
         return after
 
     return await _change(pool, customer_id, edited, actor, expected_version)
@@ -170,8 +170,9 @@ def history_of(before: Held, after: Held, actor: Actor) -> Iterator[HistoryLine]
 
     def line(path: str, old: object, new: object) -> HistoryLine:
         return HistoryLine(
-            after.id, actor.at, actor.name, actor.where, path, as_json(old), as_json(new)
-        )
+            after.id, actor.at, actor.name, actor.where, path, as_json(old), as_json(new),
+            version=before.version + 1,
+        )  # fmt: skip
 
     if after.text != before.text:
         yield from (line(c.path, c.old, c.new) for c in diff(before.customer, after.customer))
@@ -193,13 +194,13 @@ async def _change(
         if held is None or held.state in ("deleted", "anonymised"):
             raise UnknownCustomer(Refusal(f"customer.{held.state}") if held else UNKNOWN)
         if expected_version not in (None, held.version):
-            name = {"name": held.customer.display_name}
+            name = {"name": held.display_name}
             raise ChangedMeanwhile(Refusal("customer.changed_meanwhile", name))
         after = make(held)
         lines = list(history_of(held, after, actor))
         if not lines:
             return Saved(held)
-        with _code_taken(after.customer.code):
+        with _code_taken(after.code):
             await store.update_customers(connection, [_write(after, actor, held)])
         await store.add_history(connection, lines)
         return await _saved(connection, customer_id, after.customer)

@@ -5,6 +5,7 @@ rows (verdicts) and written back in a handful of statements. The progress row is
 has passed is never applied again.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -14,7 +15,7 @@ import structlog
 
 from contracts.journal import Resend
 from erp_node.callers import Callers, Till
-from erp_node.changeset import Changeset, load_changeset, write_changeset
+from erp_node.changeset import Changeset, load_changeset, write_undone
 from erp_node.entries import Entry, Ordered, by_number, put_in_order, read_entry
 from erp_node.store import journal as store
 from erp_node.store.faults import is_transient
@@ -32,6 +33,9 @@ ASK_AGAIN_S = 2.0
 
 ATTEMPTS = 3
 """Two batches may want one new code, or rows in each other's way; the second one looks again."""
+
+AT_ONCE = 64
+"""So many entries are decided while those before are written."""
 
 Tills: TypeAlias = Mapping[str, Till]
 
@@ -139,12 +143,31 @@ async def _transact(connection: Connection, entries: Sequence[Entry], tills: Til
     progress = await store.lock_progress(connection, (one.journal for one in entries))
     ordered = put_in_order(entries, progress)
     changeset = await load_changeset(connection, ordered.due, tills)
-    for entry in ordered.due:
-        changeset.decide(entry)
-    await write_changeset(connection, changeset)
+    await _decide_and_write(connection, changeset, ordered.due)
     if ordered.progress:
         await store.write_progress(connection, ordered.progress)
     return Applied(await _to_park(connection, ordered, changeset), ordered.missing)
+
+
+async def _decide_and_write(
+    connection: Connection, changeset: Changeset, entries: Sequence[Entry]
+) -> None:
+    """Decides entry after entry; what is decided is written by PostgreSQL while the next are."""
+    writing: asyncio.Task[None] | None = None
+    try:
+        for start in range(0, len(entries), AT_ONCE):
+            for entry in entries[start : start + AT_ONCE]:
+                changeset.decide(entry)
+            if writing is not None:
+                await writing
+            writing = asyncio.create_task(write_undone(connection, changeset.take()))
+            await asyncio.sleep(0)  # it is sent
+        if writing is not None:
+            await writing
+    finally:
+        if writing is not None and not writing.done():
+            writing.cancel()
+            await asyncio.wait([writing])
 
 
 async def _to_park(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
-from contracts.customers import Customer, missing_fields
+from contracts.customers import REQUIRED, missing_fields
 from erp_node.store.customers import Held
 
 RECORD_BYTES = 128 * 1024
@@ -33,15 +33,18 @@ def refuse_edit(held: Held | None, centre: str) -> Refusal | None:
     if not held.usable_at(centre):
         return Refusal("customer.not_available")
     if not held.editable_at(centre):
-        return Refusal("customer.no_edit_right", {"name": held.customer.display_name})
+        return Refusal("customer.no_edit_right", {"name": held.display_name})
     return None
 
 
-def refuse_record(customer: Customer, text: str) -> Refusal | None:
-    """Why a record cannot be stored (CUST-2), or None. `text` is the record as JSON."""
-    if missing := missing_fields(customer):
+def refuse_record(held: Held) -> Refusal | None:
+    """Why a record cannot be stored (CUST-2), or None."""
+    kind = held.fields.get("kind")
+    if kind not in REQUIRED:
+        return Refusal("customer.field_invalid", field="kind")
+    if missing := missing_fields(kind, held.fields.get):
         return Refusal("customer.field_required", field=missing[0])
-    if len(text) > RECORD_BYTES:
+    if len(held.text.encode()) > RECORD_BYTES:
         return Refusal("customer.too_large", {"limit": str(RECORD_BYTES)})
     return None
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from contracts.changes import Change, Merge, WrongPath, diff, merge
 from contracts.customers import ERP_ONLY, Customer
 from contracts.journal import Author, CustomerAdded, CustomerEdited, LostValue, Outcome, Verdict
+from contracts.paths import Fields
 from erp_node.callers import Till
 from erp_node.codes import Owners, free_code, series_of
 from erp_node.refusals import UNKNOWN, Refusal, refuse_edit, refuse_invalid, refuse_record
@@ -58,15 +59,16 @@ def decide_added(
         return _decide_again(place, added, held, touched)
     sent = added.record
     customer = sent.model_copy(update=_erp_values(place.till, sent))
-    customer, asked = _with_free_code(customer, added.customer_id, place.till, owners)
-    made = _made_at(place.till, added.customer_id, customer)
-    if refusal := refuse_record(customer, made.text):
+    code = free_code(sent.code, added.customer_id, series_of(place.till), owners)
+    asked = None if code == sent.code else sent.code
+    made = _made_at(place.till, added.customer_id, customer.model_copy(update={"code": code}))
+    if refusal := refuse_record(made):
         return _refused(place, added.customer_id, refusal)
     lost = _lost_description(sent)
     return Decision(
         made,
-        tuple(_making(place, added, customer, asked, lost)),
-        _verdict(place, added.customer_id, customer, asked, lost),
+        tuple(_making(place, added, made, asked, lost)),
+        _verdict(place, made, asked, lost),
         held=place.till.local_only,
     )
 
@@ -78,20 +80,19 @@ def decide_edited(
     refusal = refuse_edit(held, place.till.centre)
     if refusal or held is None:
         return _refused(place, edited.customer_id, refusal or UNKNOWN)
-    merged = _merged(held.customer, edited.changes)
+    merged = _merged(held.fields, edited.changes)
     if isinstance(merged, Refusal):
         return _refused(place, held.id, merged)
-    customer, asked = merged.customer, None
+    after, asked = held.with_fields(merged.fields) if merged.applied else held, None
     if any(change.path == "code" for change in merged.applied):
-        customer, asked = _with_free_code(customer, held.id, place.till, owners)
-    after = held.with_customer(customer) if merged.applied else None
-    if after and (refusal := refuse_record(customer, after.text)):
+        after, asked = _with_free_code(after, place.till, owners)
+    if merged.applied and (refusal := refuse_record(after)):
         return _refused(place, held.id, refusal)
-    lost = (*_erp_only_lost(held.customer, edited.changes), *_conflicts(merged))
+    lost = (*_erp_only_lost(held.fields, edited.changes), *_conflicts(merged))
     return Decision(
-        after,
-        tuple(_editing(place, edited, merged.applied, customer, asked, lost)),
-        _verdict(place, held.id, customer, asked, lost),
+        after if merged.applied else None,
+        tuple(_editing(place, edited, merged.applied, after, asked, lost)),
+        _verdict(place, after, asked, lost),
     )
 
 
@@ -103,14 +104,12 @@ def decide_parked(place: Place, customer_id: UUID | None, reason: str) -> Decisi
     ))  # fmt: skip
 
 
-def _with_free_code(
-    customer: Customer, customer_id: UUID, till: Till, owners: Owners
-) -> tuple[Customer, str | None]:
+def _with_free_code(held: Held, till: Till, owners: Owners) -> tuple[Held, str | None]:
     """The customer under a code of its own, and the code it asked for when that was taken."""
-    code = free_code(customer.code, customer_id, series_of(till), owners)
-    if code == customer.code:
-        return customer, None
-    return customer.model_copy(update={"code": code}), customer.code
+    code = free_code(held.code, held.id, series_of(till), owners)
+    if code == held.code:
+        return held, None
+    return held.with_fields({**held.fields, "code": code}), held.code
 
 
 def _erp_values(till: Till, sent: Customer) -> dict[str, Any]:
@@ -139,7 +138,7 @@ def _decide_again(
     lost = tuple(LostValue(path=c.path, stands=c.old, lost=c.new) for c in differing)
     return Decision(
         history=tuple(_Notes(place, held.id, added.author).lost(one) for one in lost),
-        verdict=_verdict(place, held.id, held.customer, None, lost),
+        verdict=_verdict(place, held, None, lost),
     )
 
 
@@ -150,7 +149,7 @@ def _explained(path: str, touched: Collection[str]) -> bool:
     )
 
 
-def _merged(current: Customer, changes: Iterable[Change]) -> Merge | Refusal:
+def _merged(current: Fields, changes: Iterable[Change]) -> Merge | Refusal:
     """The record with a till's changes, or why it cannot take them."""
     try:
         return merge(current, [change for change in changes if not _erp_only(change.path)])
@@ -171,9 +170,9 @@ def _lost_description(sent: Customer) -> tuple[LostValue, ...]:
     return (LostValue(path="description", stands=None, lost=sent.description),)
 
 
-def _erp_only_lost(current: Customer, changes: Iterable[Change]) -> Iterator[LostValue]:
+def _erp_only_lost(current: Fields, changes: Iterable[Change]) -> Iterator[LostValue]:
     for change in changes:
-        stands = getattr(current, change.path, None)
+        stands = current.get(change.path)
         if _erp_only(change.path) and change.new != stands:
             yield LostValue(path=change.path, stands=stands, lost=change.new)
 
@@ -185,7 +184,7 @@ def _conflicts(merged: Merge) -> Iterator[LostValue]:
 def _making(
     place: Place,
     added: CustomerAdded,
-    made: Customer,
+    made: Held,
     asked: str | None,
     lost: tuple[LostValue, ...],
 ) -> Iterator[HistoryLine]:
@@ -200,7 +199,7 @@ def _editing(
     place: Place,
     edited: CustomerEdited,
     applied: tuple[Change, ...],
-    after: Customer,
+    after: Held,
     asked: str | None,
     lost: tuple[LostValue, ...],
 ) -> Iterator[HistoryLine]:
@@ -245,21 +244,21 @@ def _refused(place: Place, customer_id: UUID, refusal: Refusal) -> Decision:
 
 
 def _verdict(
-    place: Place, customer_id: UUID, after: Customer, asked: str | None, lost: tuple[LostValue, ...]
+    place: Place, after: Held, asked: str | None, lost: tuple[LostValue, ...]
 ) -> Verdict | None:
     """What the till is told of an entry that was applied, if anything."""
+    if asked is None and not lost:
+        return None
     params = {"name": after.display_name}
     outcome: Outcome = "conflict"
     code = "customer.conflict"
     if asked is not None:
         outcome, code = "renamed", "customer.renamed"
         params |= {"asked": asked, "code": after.code}
-    elif not lost:
-        return None
     elif len(paths := {one.path for one in lost}) == 1 and not paths.isdisjoint(ERP_ONLY):
         code = f"customer.{paths.pop()}_read_only"
     return Verdict(
-        epoch=place.epoch, seq=place.seq, customer_id=customer_id,
+        epoch=place.epoch, seq=place.seq, customer_id=after.id,
         outcome=outcome, code=code, params=params, lost=list(_told(lost)),
     )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """A customer as a cashier types it: nothing required yet, blanks are no values (CUST-2, CUST-11)."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated, Any, cast
 from uuid import UUID
 
@@ -134,7 +135,9 @@ def _complete(tree: dict[str, Any]) -> Customer:
         customer = Customer.model_validate({"code": "-", **present})
     except ValidationError as error:  # pragma: no cover - a draft was validated by the same rules
         raise Refusal("request.invalid") from error
-    missing = missing_fields(customer.model_copy(update={"code": present.get("code")}))
+    missing = missing_fields(
+        customer.kind, partial(getattr, customer.model_copy(update={"code": present.get("code")}))
+    )
     if missing:
         raise _incomplete(missing)
     return customer

@@ -151,7 +151,7 @@ class HistoryRow(BaseModel):
         line = stored.line
         return HistoryRow(
             id=stored.id,
-            version=stored.version,
+            version=line.version,
             at=line.at,
             changed_by=line.by,
             changed_where=line.where,

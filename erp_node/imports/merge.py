@@ -51,7 +51,7 @@ def merge_row(row: Row, customer_id: UUID, held: Held | None) -> Held | Fault:
     if row.patch is not None:
         record = _patched(held.customer if held else None, record, row.patch, customer_id)
     after = before if held and record == held.customer else before.with_customer(record)
-    if refusal := refuse_record(record, after.text):
+    if refusal := refuse_record(after):
         reason = "is required" if refusal.field else "the record is too large"
         return Fault(refusal.field or "", reason)
     return _placed(after, row.placing)

@@ -143,7 +143,7 @@ async def _write(
         lines = [line for before, after in edited for line in history_of(before, after, actor)]
         await store.add_history(connection, lines)
     if made:
-        made.sort(key=lambda one: one.customer.code)
+        made.sort(key=lambda one: one.code)
         await store.insert_customers(connection, [_as_write(one, actor) for one in made])
 
 

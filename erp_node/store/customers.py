@@ -5,14 +5,15 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from operator import attrgetter
 from typing import Literal, Self
 from uuid import UUID
 
+import msgspec
 from pydantic import ValidationError
 
-from contracts.customers import Customer, code_key
+from contracts.customers import Customer, code_key, display_name
 from contracts.matching import RULE, words_of
+from contracts.paths import Fields
 from erp_node.store.pool import Database, Record
 from erp_node.store.queries import load_sql
 
@@ -24,7 +25,7 @@ WORDLESS = frozenset(
 )  # fmt: skip
 """Fields of a customer that nothing is found by (contracts.matching.words_of)."""
 
-_worded = attrgetter(*sorted(Customer.model_fields.keys() - WORDLESS))
+_WORDED = sorted(Customer.model_fields.keys() - WORDLESS)
 
 State = Literal["active", "inactive", "deleted", "anonymised"]
 
@@ -53,6 +54,27 @@ class Held:
         new.__dict__["customer"] = customer
         return new
 
+    @cached_property
+    def fields(self) -> Fields:
+        """The record as JSON has it, whether or not it is a valid one."""
+        fields: Fields = msgspec.json.decode(self.text)
+        return fields
+
+    def with_fields(self, fields: Fields) -> Self:
+        """The same with another record."""
+        new = replace(self, text=msgspec.json.encode(fields).decode())
+        new.__dict__["fields"] = fields
+        return new
+
+    @property
+    def code(self) -> str:
+        return str(self.fields.get("code", ""))
+
+    @property
+    def display_name(self) -> str:
+        value = self.fields.get
+        return display_name(value("kind"), value("name"), value("first_name"), value("last_name"))
+
     @property
     def offered(self) -> bool:
         """Whether tills may know it: active, and with the option Customer (SYNC-1, SYNC-4)."""
@@ -69,7 +91,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class HistoryLine:
-    """One field changed by somebody (SYNC-3). `old` and `new` are JSON; None is absent."""
+    """One field changed by somebody (SYNC-3), in the version it led to. `old` and `new` are JSON; None is absent."""
 
     customer_id: UUID
     at: datetime
@@ -79,14 +101,14 @@ class HistoryLine:
     old: str | None
     new: str | None
     kept: bool = True
+    version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class StoredLine:
-    """A line of the history with its number and the version it led to."""
+    """A line of the history with its number."""
 
     id: int
-    version: int
     line: HistoryLine
 
 
@@ -189,21 +211,22 @@ def _columns(writes: Sequence[Write]) -> tuple[list[object], ...]:
 
 def _words(write: Write) -> str | None:
     """The words to be stored, None when those that are stored stay right."""
-    if write.before is not None and same_words(write.before.customer, write.held.customer):
+    if write.before is not None and same_words(write.before.fields, write.held.fields):
         return None
     return "\n".join(words_of(write.held.customer))
 
 
-def same_words(before: Customer, after: Customer) -> bool:
+def same_words(before: Fields, after: Fields) -> bool:
     """Whether two records differ only in fields that no words come from."""
-    return _worded(before) == _worded(after)
+    return all(before.get(name) == after.get(name) for name in _WORDED)
 
 
 async def add_history(database: Database, lines: Sequence[HistoryLine]) -> None:
-    """Writes lines under the version their customer has now."""
+    """Writes lines of the history."""
     await database.execute(
         SQL["add_history"],
         [line.customer_id for line in lines],
+        [line.version for line in lines],
         [line.at for line in lines],
         [line.by for line in lines],
         [line.where for line in lines],
@@ -228,7 +251,7 @@ async def load_history(
 ) -> list[StoredLine]:
     """The newest lines of a customer's history, older than number `before` if given."""
     rows = await database.fetch(SQL["load_history"], customer_id, before, limit)
-    return [StoredLine(row["id"], row["version"], _line_of(customer_id, row)) for row in rows]
+    return [StoredLine(row["id"], _line_of(customer_id, row)) for row in rows]
 
 
 def _line_of(customer_id: UUID, row: Record) -> HistoryLine:
@@ -241,6 +264,7 @@ def _line_of(customer_id: UUID, row: Record) -> HistoryLine:
         row["old"],
         row["new"],
         row["kept"],
+        row["version"],
     )
 
 

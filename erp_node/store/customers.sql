@@ -2,7 +2,7 @@
 -- versions, marks and the making's history are the triggers' work.
 
 -- name: lock_customers
-SELECT id, version, state, is_customer, everywhere, centres, editors, record::text AS record
+SELECT id, version, state, is_customer, everywhere, centres, editors, wire AS record
 FROM customer
 WHERE id = ANY ($1::uuid[])
 ORDER BY id
@@ -78,13 +78,11 @@ SET version = excluded.version, words = excluded.words, rule = excluded.rule, se
 -- name: add_history
 INSERT INTO customer_history
     (customer_id, version, at, changed_by, changed_where, path, old, new, kept)
-SELECT n.customer_id, c.version, n.at, n.changed_by, n.changed_where, n.path,
-       n.old::jsonb, n.new::jsonb, n.kept
-FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[],
-            $7::text[], $8::boolean[])
-     WITH ORDINALITY AS n (customer_id, at, changed_by, changed_where, path, old, new, kept, place)
-JOIN customer c ON c.id = n.customer_id
-ORDER BY n.place;
+SELECT customer_id, version, at, changed_by, changed_where, path, old::jsonb, new::jsonb, kept
+FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[],
+            $8::text[], $9::boolean[])
+     WITH ORDINALITY AS n (customer_id, version, at, changed_by, changed_where, path, old, new, kept, place)
+ORDER BY place;
 
 -- name: touched_paths
 SELECT customer_id, path

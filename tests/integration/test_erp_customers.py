@@ -103,7 +103,7 @@ async def test_sync_3_an_edit_leaves_field_by_field_history(pool: Pool) -> None:
     later = replace(MARIA, name="paul", at=NOON + timedelta(hours=1))
     await edit_customer(pool, id, retail("A", phone="2", email="a@b.fr"), 1, later)
     lines = await list_history(pool, id)
-    assert [(one.version, one.line.path, one.line.old, one.line.new) for one in lines] == [
+    assert [(one.line.version, one.line.path, one.line.old, one.line.new) for one in lines] == [
         (2, "phone", '"1"', '"2"'),
         (2, "email", None, '"a@b.fr"'),
         (1, "", None, None),

@@ -13,7 +13,7 @@ import pytest
 from contracts.journal import Author, Resend, Verdict
 from contracts.matching import words_of
 from erp_node.callers import Callers
-from erp_node.journal import ASK_AGAIN_S, Intake, apply_batch
+from erp_node.journal import ASK_AGAIN_S, AT_ONCE, Intake, apply_batch
 from erp_node.store.pool import Pool, open_pool
 from messaging.channel import Delivery, LinkDown
 from messaging.consumer import Transient
@@ -359,8 +359,29 @@ async def test_a_customer_nobody_can_read_does_not_block_the_rest(
     done = await apply(
         intake, p1.edit(id, ("phone", None, "1")), p1.edit(other, ("phone", None, "2"))
     )
-    assert done == ["failed", None]
+    assert done == [None, None]
+    [told] = await verdicts(pool)
+    assert (told.outcome, told.code, told.params) == (
+        "refused", "customer.field_invalid", {"field": "kind"},
+    )  # fmt: skip
     assert (await stored(pool, other)).phone == "2"
+
+
+async def test_sync_3_a_batch_is_written_in_parts_that_build_on_each_other(
+    intake: Intake, pool: Pool, p1: TillJournal
+) -> None:
+    """A customer is made in the first part and edited in each further one."""
+    id = uuid4()
+    count = 2 * AT_ONCE
+    edits = [p1.edit(id, ("phone", str(n - 1) if n else None, str(n))) for n in range(count)]
+    assert await apply(intake, p1.add(retail("A"), id), *edits) == [None] * (count + 1)
+    assert (await stored(pool, id)).phone == str(count - 1)
+    assert await pool.fetchval("SELECT version FROM customer") == 3
+    lines = await pool.fetch("SELECT version, new::text FROM customer_history ORDER BY id")
+    assert [row["new"] for row in lines[1:]] == [f'"{n}"' for n in range(count)]
+    parts = [1, *[1] * (AT_ONCE - 1), *[2] * AT_ONCE, 3]
+    assert [row["version"] for row in lines] == parts
+    assert await verdicts(pool) == []
 
 
 async def test_cust_4_an_offline_code_clash_renames_the_newcomer(

@@ -1,5 +1,6 @@
 """Differences of records, applying and merging them (SYNC-3, CUST-13)."""
 
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 
 from contracts.changes import Change, WrongPath, apply, diff, flatten, merge
 from contracts.customers import Address, Customer
+from contracts.paths import Fields
 from tests.record_strategies import customers, small_customers, texts
 
 HOME = UUID(int=1)
@@ -19,6 +21,11 @@ SHOP = UUID(int=2)
 def _customer(**fields: Any) -> Customer:
     given_ = {"kind": "retail", "code": "C1", "first_name": "Anne", "last_name": "Petit", **fields}
     return Customer.model_validate(given_)
+
+
+def fields(customer: Customer) -> Fields:
+    """The record as JSON has it."""
+    return customer.model_dump(mode="json", exclude_none=True)
 
 
 ANNE = _customer(
@@ -65,7 +72,7 @@ def test_cust_13_a_field_changed_on_one_side_is_kept_and_on_both_the_erps_stands
     history: tuple[Customer, Customer, Customer],
 ) -> None:
     base, erps, tills = history
-    merged = merge(erps, diff(base, tills))
+    merged = merge(fields(erps), diff(base, tills))
     after, till, erp, before = (
         flatten(merged.customer), flatten(tills), flatten(erps), flatten(base),
     )  # fmt: skip
@@ -84,8 +91,8 @@ def test_cust_13_a_field_changed_on_one_side_is_kept_and_on_both_the_erps_stands
 def test_i9_merging_twice_is_merging_once(history: tuple[Customer, Customer, Customer]) -> None:
     base, erps, tills = history
     changes = diff(base, tills)
-    once = merge(erps, changes)
-    twice = merge(once.customer, changes)
+    once = merge(fields(erps), changes)
+    twice = merge(once.fields, changes)
     assert twice.customer == once.customer
     assert twice.applied == ()
     assert {c.path for c in twice.conflicts} == {c.path for c in once.conflicts}
@@ -96,7 +103,7 @@ def test_cust_13_without_changes_in_the_erp_everything_is_kept(
     history: tuple[Customer, Customer, Customer],
 ) -> None:
     base, _, tills = history
-    merged = merge(base, diff(base, tills))
+    merged = merge(fields(base), diff(base, tills))
     assert merged.conflicts == ()
     assert flatten(merged.customer) == flatten(tills)
 
@@ -123,11 +130,10 @@ _PATHS = st.lists(_STEPS | texts(max_size=5), min_size=1, max_size=6).map(".".jo
 @example([Change(path="attributes", new="x")])
 @example([Change(path="groups", new={"a": 1})])
 def test_i9_no_change_however_hostile_ends_in_another_error(changes: list[Change]) -> None:
-    for way in (apply, merge):
-        try:
-            way(ANNE, changes)
-        except (WrongPath, ValidationError):
-            continue
+    with suppress(WrongPath, ValidationError):
+        apply(ANNE, changes)
+    with suppress(WrongPath, ValidationError):
+        assert merge(fields(ANNE), changes).customer
 
 
 @pytest.mark.parametrize(
@@ -141,7 +147,7 @@ def test_i9_no_change_however_hostile_ends_in_another_error(changes: list[Change
 )  # fmt: skip
 def test_cust_13_a_path_that_names_no_field_is_refused(path: str) -> None:
     with pytest.raises(WrongPath, match="^" + path.replace(".", r"\.")):
-        merge(ANNE, [Change(path=path, new="x")])
+        merge(fields(ANNE), [Change(path=path, new="x")])
 
 
 @pytest.mark.parametrize(
@@ -162,7 +168,7 @@ def test_cust_13_a_value_that_does_not_fit_is_refused_at_its_place(
     path: str, value: Any, where: tuple[str, ...]
 ) -> None:
     with pytest.raises(ValidationError) as caught:
-        merge(ANNE, [Change(path=path, new=value)])
+        merge(fields(ANNE), [Change(path=path, new=value)])
     assert caught.value.errors()[0]["loc"] == where
 
 
@@ -182,14 +188,14 @@ def test_cust_13_a_part_under_another_key_is_refused() -> None:
 def test_cust_13_a_place_changed_twice_is_refused(paths: tuple[str, str]) -> None:
     values = {f"addresses.{HOME}": {"id": str(HOME)}}
     with pytest.raises(WrongPath, match="twice"):
-        merge(ANNE, [Change(path=path, new=values.get(path, "x")) for path in paths])
+        merge(fields(ANNE), [Change(path=path, new=values.get(path, "x")) for path in paths])
 
 
 def test_cust_13_a_field_of_a_part_the_erp_took_away_is_a_conflict() -> None:
     gone = ANNE.model_copy(update={"addresses": [ANNE.addresses[1]]})
     filled = Change(path=f"addresses.{HOME}.street", old=None, new="rue Haute")
     moved = Change(path=f"addresses.{HOME}.town", old="Lyon", new="Nice")
-    merged = merge(gone, [filled, moved])
+    merged = merge(fields(gone), [filled, moved])
     assert merged.customer == gone
     assert [(c.path, c.stands) for c in merged.conflicts] == [
         (filled.path, None),
@@ -201,7 +207,7 @@ def test_cust_13_a_field_of_a_part_the_erp_took_away_is_a_conflict() -> None:
 def test_cust_13_a_part_taken_away_at_the_till_and_changed_in_the_erp_stands() -> None:
     without = ANNE.model_copy(update={"addresses": [ANNE.addresses[1]]})
     moved = apply(ANNE, [Change(path=f"addresses.{HOME}.town", new="Nice")])
-    merged = merge(moved, diff(ANNE, without))
+    merged = merge(fields(moved), diff(ANNE, without))
     assert merged.customer == moved
     assert merged.conflicts[0].stands["town"] == "Nice"
     assert merged.conflicts[0].lost is None
@@ -221,10 +227,10 @@ def test_i9_spaces_and_defaults_that_the_record_does_not_keep_are_no_difference_
         Change(path=f"contacts.{HOME}", new={"id": str(HOME), "origin": "pos", "title": None}),
         Change(path="groups", old=["gold"], new=None),
     ]
-    once = merge(ANNE, changes)
+    once = merge(fields(ANNE), changes)
     assert once.customer.phone == "0499"
     assert once.customer.groups == []
-    assert merge(once.customer, changes).conflicts == ()
+    assert merge(once.fields, changes).conflicts == ()
 
 
 def test_cust_13_two_parts_with_one_key_are_no_record() -> None:

@@ -32,7 +32,7 @@ def test_search_13_nobody_is_found_by_a_wordless_field(name: str) -> None:
     after = Customer.model_validate(tree)
     assert getattr(after, name) != getattr(before, name)
     assert words_of(after) == words_of(before)
-    assert same_words(before, after)
+    assert same_words(before.model_dump(mode="json", exclude_none=True), tree)
 
 
 @pytest.mark.parametrize(
@@ -47,4 +47,5 @@ def test_search_13_nobody_is_found_by_a_wordless_field(name: str) -> None:
 )
 def test_search_13_other_fields_need_new_words(name: str, value: Any) -> None:
     before = retail("A", town="Lyon")
-    assert not same_words(before, before.model_copy(update={name: value}))
+    fields = before.model_dump(mode="json", exclude_none=True)
+    assert not same_words(fields, fields | {name: value})

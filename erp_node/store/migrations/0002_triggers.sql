@@ -105,22 +105,22 @@ LANGUAGE plpgsql AS $$
 DECLARE
     marked bigint;
 BEGIN
-    -- A customer erased or deleted is told to every scope that ever held it.
+    -- A customer erased or deleted is told to every scope that ever held it. A scope marked twice is numbered once.
     EXECUTE $sql$
+        WITH changed AS MATERIALIZED (
+            SELECT n.id, n.state, n.everywhere, n.centres, o.everywhere AS was_everywhere, o.centres AS were_centres
+            FROM new_rows n JOIN old_rows o ON o.id = n.id AND o.version < n.version
+        )
         INSERT INTO feed_mark (scope, kind, entity)
-        SELECT touched.scope, 'customer', n.id
-        FROM new_rows n
-        JOIN old_rows o ON o.id = n.id AND o.version < n.version,
-        LATERAL (
-            SELECT customer_scopes(o.everywhere, o.centres)
-            UNION
-            SELECT customer_scopes(n.everywhere, n.centres)
-            UNION
-            SELECT 'pos.' || pos_id FROM till_holding WHERE customer_id = n.id
-            UNION
-            SELECT e.scope FROM feed_entry e
-            WHERE n.state IN ('deleted', 'anonymised') AND e.entity = n.id AND e.kind = 'customer'
-        ) AS touched (scope)
+        SELECT scope, 'customer', id FROM changed, customer_scopes(everywhere, centres) AS scope
+        UNION ALL
+        SELECT scope, 'customer', id FROM changed, customer_scopes(was_everywhere, were_centres) AS scope
+        WHERE was_everywhere <> everywhere OR were_centres <> centres
+        UNION ALL
+        SELECT 'pos.' || pos_id, 'customer', id FROM changed JOIN till_holding ON customer_id = id
+        UNION ALL
+        SELECT e.scope, 'customer', id FROM changed JOIN feed_entry e ON e.entity = id AND e.kind = 'customer'
+        WHERE state IN ('deleted', 'anonymised')
     $sql$;
     GET DIAGNOSTICS marked = ROW_COUNT;
     IF EXISTS (SELECT FROM new_rows WHERE changed_where = 'sql') THEN
