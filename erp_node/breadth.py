@@ -27,6 +27,9 @@ WANTED_ROWS = 20
 LEAST_LOOK = 500
 """Rows of the table that are looked at, if any: statistics are no more than a guess."""
 
+LEAST_MET = 0.5
+"""A look that would not even meet so many rows is spared: the index would be asked all the same."""
+
 CHECK_COST = 5.0
 """Checking a condition on a row costs so much more than collecting one entry of the index."""
 
@@ -121,11 +124,13 @@ def _divide(estimates: Iterable[_Estimate]) -> tuple[list[_Estimate], list[_Esti
 
 
 def _look_pages(entries: float, share: float, frequencies: Frequencies) -> int:
-    """Enough of the table to meet the rows wanted, but no more work than the index would have."""
+    """Enough of the table to meet the rows wanted, but no more work than the index would have; else none."""
     collected = entries * frequencies.rows
     if collected < FEW_ENTRIES:
         return 0
     looked = min(max(WANTED_ROWS / share, LEAST_LOOK), collected / LOOK_COST)
+    if looked * share < LEAST_MET:
+        return 0
     return ceil(looked * frequencies.pages / frequencies.rows)
 
 

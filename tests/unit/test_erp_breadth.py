@@ -72,6 +72,12 @@ def test_a_look_costs_no_more_than_the_index_would() -> None:
     assert FEW_ENTRIES <= rows <= 25_000
 
 
+def test_a_look_that_would_meet_nobody_is_spared() -> None:
+    common = Frequencies(1_000_000, 200_000, ["jean", "martin", "paris"], [0.02, 0.01, 0.02])
+    assert plan("martin jean paris", common).look_pages == 0
+    assert plan("martin jean", common).look_pages > 0
+
+
 def test_a_small_table_is_not_looked_at() -> None:
     assert plan("rue", Frequencies(1_000, 200, ["rue"], [0.4])).look_pages == 0
 
