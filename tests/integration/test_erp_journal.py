@@ -373,8 +373,9 @@ async def test_sync_3_a_batch_is_written_in_parts_that_build_on_each_other(
     """A customer is made in the first part and edited in each further one."""
     id = uuid4()
     count = 2 * AT_ONCE
-    edits = [p1.edit(id, ("phone", str(n - 1) if n else None, str(n))) for n in range(count)]
-    assert await apply(intake, p1.add(retail("A"), id), *edits) == [None] * (count + 1)
+    entries = [p1.add(retail("A"), id)]
+    entries += [p1.edit(id, ("phone", str(n - 1) if n else None, str(n))) for n in range(count)]
+    assert await apply(intake, *entries) == [None] * (count + 1)
     assert (await stored(pool, id)).phone == str(count - 1)
     assert await pool.fetchval("SELECT version FROM customer") == 3
     lines = await pool.fetch("SELECT version, new::text FROM customer_history ORDER BY id")
