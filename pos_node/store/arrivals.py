@@ -124,15 +124,23 @@ class Content(NamedTuple):
 def content_of(row: RowStruct, rule: int) -> Content:
     """What a row brings. Raises Broken."""
     record = text_of(row)
-    if rule != RULE or len(row.words) != len(COLUMNS):
+    if not has_words(row, rule):
         return _content_shown(record, record, None)
+    return Content(record, None, "\n".join(row.words), *keys_of(row))
+
+
+def has_words(row: RowStruct, rule: int) -> bool:
+    """Whether the words that came with a row are what this version would find."""
+    return rule == RULE and len(row.words) == len(COLUMNS)
+
+
+def keys_of(row: RowStruct) -> tuple[str, str | None]:
+    """The keys of an active customer's code and tax number. Raises Broken."""
     try:
         keys = read_keys(row.record)
     except msgspec.DecodeError as error:
         raise Broken(f"record: {error}") from None
-    return Content(
-        record, None, "\n".join(row.words), code_key(keys.code), tax_key(keys.tax_number)
-    )
+    return code_key(keys.code), tax_key(keys.tax_number)
 
 
 def id_of(key: str) -> bytes:

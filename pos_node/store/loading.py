@@ -8,13 +8,22 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
+
+import msgspec
 
 from contracts.customers import Customer
 from contracts.feed import ABSORBING, RowStruct
-from contracts.matching import COLUMNS, RULE
-from pos_node.store.arrivals import Broken, Fold, Trouble, content_of, id_of
+from pos_node.store.arrivals import (
+    Broken,
+    Fold,
+    Trouble,
+    content_of,
+    has_words,
+    id_of,
+    keys_of,
+)
 from pos_node.store.cursors import Cursor, begin_cursor, read_cursors
 from pos_node.store.customers import show_customer
 from pos_node.store.fates import Fate, Held, fate_of
@@ -106,15 +115,29 @@ class LoadingFile:
             gone = (scope, row.key, row.version, row.state)
             self._connection.execute(_SQL["note_gone"], gone)
             return number, id_, scope, row.version, row.state, *(None,) * 5
-        content = content_of(row, rule)
+        found = _found(row, rule)
         self._last = number
+        self._words.add(number, found.words)
         editors = None if row.editors is None else ",".join(row.editors)
-        own = rule == RULE and len(row.words) == len(COLUMNS)
-        self._words.add(number, row.words if own else content.words.split("\n"))
         return (
             number, id_, scope, row.version, row.state, editors,
-            content.code_key, content.tax_key, content.record, content.words,
+            *found.keys, found.record, "\n".join(found.words),
         )  # fmt: skip
+
+
+class _Found(NamedTuple):
+    """What is stored of an active customer; the record as it came, which is checked to be text when it comes in."""
+
+    record: msgspec.Raw | str
+    words: Sequence[str]
+    keys: tuple[str, str | None]
+
+
+def _found(row: RowStruct, rule: int) -> _Found:
+    if has_words(row, rule):
+        return _Found(row.record, row.words, keys_of(row))
+    content = content_of(row, rule)
+    return _Found(content.record, content.words.split("\n"), (content.code_key, content.tax_key))
 
 
 def carry_over(

@@ -5,7 +5,7 @@ SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'custome
 
 -- name: add
 INSERT INTO customer (row, id, scope, version, state, editors, code_key, tax_key, record, words)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), ?)
 
 -- name: note_gone
 INSERT OR REPLACE INTO feed_gone (scope, key, version, state) VALUES (?, ?, ?, ?)

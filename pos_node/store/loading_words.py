@@ -79,15 +79,14 @@ class LoadingWords:
         assert self._thread is not None
         if len(self._waiting) >= ROWS_AT_ONCE or all_of_them:
             batch, self._waiting = self._waiting, []
-            self._writing.append(self._thread.submit(self._write, batch))
+            self._writing.append(self._thread.submit(self._write, batch, all_of_them))
         while len(self._writing) > BATCHES_AHEAD:
             self._writing.popleft().result()
 
     def finish(self) -> None:
-        """Everything is in the file. Raises sqlite3.Error."""
+        """Everything is in the file, after the last `write`. Raises sqlite3.Error."""
         while self._writing:
             self._writing.popleft().result()
-        index_listed(self._connection)
         self._connection.execute("COMMIT")
         self._end()
 
@@ -96,10 +95,10 @@ class LoadingWords:
         self._end()
         remove_file(self.path)
 
-    def _write(self, batch: Sequence[Listed]) -> None:
+    def _write(self, batch: Sequence[Listed], last: bool) -> None:
         list_words(self._connection, batch)
         self._listed += len(batch)
-        if self._listed >= ROWS_IN_PART:
+        if last or self._listed >= ROWS_IN_PART:
             index_listed(self._connection)
             self._listed = 0
 
