@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import structlog
@@ -149,16 +149,27 @@ class OrderedConsumer:
                 return
             outcome: Outcome = "ok" if bad is None else "parked"
             self._observer(Event("handled", outcome, delivery, self.name, attempt))
-        inbox.ack(batch[-1])
+        inbox.ack(batch)
 
     async def _put_aside(self, inbox: "_Inbox", delivery: Delivery, bad: Bad) -> None:
-        """Parks one delivery, until that succeeds or the channel is lost."""
-        attempt = 1
+        """Parks one delivery, until that succeeds or the channel is lost.
+
+        One that cannot be parked as it came is parked without what its sender wrote around the
+        body; not even so, it is left to the broker's own dead-lettering.
+        """
+        attempt, bare = 1, False
         while not inbox.closed:
             try:
                 await self._park(delivery, bad)
             except self._transient as error:
                 self._note([delivery], "retry", attempt, error)
+            except Exception as error:
+                self._note([delivery], "failed", attempt, error)
+                if bare:
+                    inbox.reject(delivery)
+                    return
+                delivery, bare = _bare(delivery), True
+                continue
             else:
                 _log.warning(
                     "message parked", action="parked", queue=self.name, code=bad.code, text=bad.text
@@ -183,6 +194,10 @@ class OrderedConsumer:
             self._observer(Event("handled", outcome, delivery, self.name, attempt))
 
 
+def _bare(delivery: Delivery) -> Delivery:
+    return replace(delivery, headers={}, type=None, content_encoding=None, correlation_id=None)
+
+
 class _Inbox:
     """What one channel delivered and nobody has handled yet."""
 
@@ -190,6 +205,7 @@ class _Inbox:
         self._channel = channel
         self._waiting: deque[Delivery] = deque()
         self._changed = asyncio.Event()
+        self._rejected: set[int] = set()
         self.detached = asyncio.Event()
 
     @property
@@ -214,10 +230,18 @@ class _Inbox:
             return []
         return [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
 
-    def ack(self, last: Delivery) -> None:
-        """Acks this delivery and all before it. On a lost channel nothing is to be done."""
+    def ack(self, batch: Sequence[Delivery]) -> None:
+        """Acks a batch, but for what was rejected. On a lost channel nothing is to be done."""
+        tags = [one.tag for one in batch if one.tag not in self._rejected]
+        self._rejected.clear()
+        if tags and not self.closed:
+            self._channel.ack(tags[-1], multiple=True)
+
+    def reject(self, delivery: Delivery) -> None:
+        """Leaves a delivery to the broker: it dead-letters it."""
         if not self.closed:
-            self._channel.ack(last.tag, multiple=True)
+            self._rejected.add(delivery.tag)
+            self._channel.nack(delivery.tag, requeue=False)
 
     async def pause(self, seconds: float) -> None:
         """Waits, less when the channel is lost."""

@@ -8,11 +8,13 @@ from contracts.topology import DEAD, DEAD_QUEUE
 from messaging.channel import Channel, Delivery, Headers, HeaderValue, Message
 from messaging.clock import Clock
 from messaging.consumer import Bad, Park
+from messaging.foreign import legible, writable
 from messaging.publisher import Publisher
 
 LARGEST = 1024 * 1024
 """Bytes of a body that are kept."""
 LONGEST_TEXT = 1000
+"""Bytes of the reason."""
 
 CODE, TEXT, QUEUE, EXCHANGE, KEY, USER, TIME, SIZE = (
     f"comptoir-{name}"
@@ -67,10 +69,11 @@ class DeadLetters:
 
 
 def dead_letter(queue: str, delivery: Delivery, bad: Bad, time: str) -> Message:
-    """The copy that is kept: the body as it was, the reason in headers."""
+    """The copy that is kept: the body as it was, its headers as far as they can be written again,
+    and the reason beside them."""
     reason: Headers = {
         CODE: bad.code,
-        TEXT: bad.text[:LONGEST_TEXT],
+        TEXT: legible(bad.text, LONGEST_TEXT),
         QUEUE: queue,
         EXCHANGE: delivery.exchange,
         KEY: delivery.key,
@@ -82,7 +85,7 @@ def dead_letter(queue: str, delivery: Delivery, bad: Bad, time: str) -> Message:
         delivery.body[:LARGEST],
         DEAD,
         queue,
-        headers={**delivery.headers, **reason},
+        headers={**writable(delivery.headers), **reason},
         content_encoding=delivery.content_encoding,
         type=delivery.type,
     )
@@ -150,7 +153,7 @@ def _original(letter: DeadLetter, delivery: Delivery) -> Message:
         letter.body,
         letter.exchange,
         letter.key,
-        headers={n: value for n, value in letter.headers.items() if not n.startswith(added)},
+        headers=writable({n: v for n, v in letter.headers.items() if not n.startswith(added)}),
         user_id=letter.user_id,
         correlation_id=delivery.correlation_id,
         content_encoding=letter.content_encoding,

@@ -1,9 +1,11 @@
 """Handling in order, whatever happens to a message, its handler or the link."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
+from contracts.topology import Policy
 from messaging.channel import Channel, Delivery, Message
 from messaging.clock import SystemClock
 from messaging.consumer import Bad, Transient
@@ -11,7 +13,7 @@ from messaging.dead import DeadLetters, peek
 from messaging.observer import Event
 from messaging.publisher import Publisher
 from tests.conformance.buses import Bus
-from tests.conformance.test_limits import make_graveyard
+from tests.conformance.test_limits import DEAD_LETTERS, dead_letters, make_graveyard
 from tests.conformance.watching import (
     Batches,
     Running,
@@ -109,6 +111,53 @@ async def test_nothing_is_acked_before_the_bad_message_is_parked(
     await batches.idle()
     assert parked == [b"1"]
     assert batches.bodies == bodies(3)
+
+
+async def test_what_cannot_be_parked_as_it_came_is_parked_without_its_headers(
+    bus: Bus, channel: Channel, running: Running
+) -> None:
+    await make_queue(channel)
+    parked: list[Delivery] = []
+
+    async def park(delivery: Delivery, bad: Bad) -> None:
+        if delivery.headers:
+            raise TypeError("no such header")
+        parked.append(delivery)
+
+    batches = Batches()
+    batches.bad = {b"1": Bad("malformed", "")}
+    await publish(channel, [replace(one, headers={"h": "x"}) for one in numbered(3)])
+    await running.up(bus.login, batches.consumer("q", park=park))
+    await batches.wait(3)
+    await batches.idle()
+    assert [(one.body, one.headers) for one in parked] == [(b"1", {})]
+    assert batches.bodies == bodies(3)
+
+
+@pytest.mark.parametrize("last", [b"1", b"2"])
+async def test_what_cannot_be_parked_at_all_is_left_to_the_broker_and_the_next_is_handled(
+    bus: Bus, channel: Channel, running: Running, last: bytes
+) -> None:
+    await bus.admin.put_policy(Policy("dead", "^q$", DEAD_LETTERS))
+    await make_graveyard(channel)
+    await make_queue(channel)
+
+    async def park(delivery: Delivery, bad: Bad) -> None:
+        raise TypeError("cannot be written")
+
+    batches = Batches()
+    batches.bad = {last: Bad("malformed", "")}
+    await publish(channel, numbered(3))
+    link = await running.up(bus.login, batches.consumer("q", park=park))
+    await batches.wait(3)
+    await batches.idle()
+    (buried,) = await dead_letters(channel, 1)
+    assert buried.body == last
+    await publish(channel, [Message(b"next", "", "q")])
+    await batches.wait(4)
+    await batches.idle()
+    assert batches.bodies == [*bodies(3), b"next"]
+    assert link.state.ready
 
 
 async def test_a_handler_that_fails_on_one_message_parks_that_one_alone(

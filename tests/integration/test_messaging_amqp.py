@@ -7,21 +7,28 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from contracts.topology import Binding, Exchange, Policy, Queue
+from contracts.topology import Binding, Exchange, Policy, Queue, Topology
 from messaging.admin import Admin, AdminError, hash_password
 from messaging.amqp import AmqpBroker
 from messaging.amqp_channel import AmqpChannel
 from messaging.amqp_frames import write_message
-from messaging.channel import LinkDown, Message, NotAllowed
+from messaging.channel import Headers, LinkDown, Message, NotAllowed
 from messaging.clock import SystemClock
 from messaging.connection import LinkState
-from messaging.dead import DeadLetters, peek
+from messaging.consumer import Bad
+from messaging.dead import DeadLetters, peek, reinject
 from messaging.publisher import Publisher
 from messaging.responder import Reply, Responder
+from messaging.topology import declare
 from tests.conformance.watching import Batches, Running, Seen, make_queue, publish, within
 from tests.vhosts import Vhost
 
 NOT_UTF8 = b"\xff\xfe\xfd\xfc"
+GRAVEYARD = Topology(
+    exchanges=(Exchange("comptoir.dead", "topic"),),
+    queues=(Queue("dead", "quorum"),),
+    bindings=(Binding("comptoir.dead", "#", "dead"),),
+)
 
 
 @pytest.fixture
@@ -57,9 +64,7 @@ DAMAGED = (
 async def test_a_property_that_is_not_utf8_is_parked_and_the_next_message_handled(
     vhost: Vhost, channel: AmqpChannel, running: Running, damaged: Message
 ) -> None:
-    await channel.declare_exchange(Exchange("comptoir.dead", "topic"))
-    await channel.declare_queue(Queue("dead", "quorum"))
-    await channel.bind(Binding("comptoir.dead", "#", "dead"))
+    await declare(channel, GRAVEYARD)
     await make_queue(channel)
     publisher, batches = Publisher(), Batches()
     dead = DeadLetters(publisher, SystemClock())
@@ -76,6 +81,63 @@ async def test_a_property_that_is_not_utf8_is_parked_and_the_next_message_handle
     (letter,) = await peek(sender, 5)
     assert (letter.code, letter.body, letter.queue) == ("malformed", b"bad", "q")
     assert states == []
+
+
+FOREIGN: tuple[Headers, ...] = (
+    {"h": "XXXX"},
+    {"deep": {"list": [{"h": "aXXXX"}]}},
+    {"long": "XXXX" * 25_000},
+)
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+async def test_a_bad_message_whose_header_value_is_no_text_is_parked_and_the_next_handled(
+    vhost: Vhost, channel: AmqpChannel, running: Running, headers: Headers
+) -> None:
+    await declare(channel, GRAVEYARD)
+    await make_queue(channel)
+    publisher, batches = Publisher(), Batches()
+    dead = DeadLetters(publisher, SystemClock())
+    batches.bad = {b"bad": Bad("unknown_type", "x" * 5_000)}
+    login = AmqpBroker(vhost.admin_url)
+    link = await running.up(login, publisher, batches.consumer("q", park=dead.of("q")))
+    states: list[LinkState] = []
+    link.listen(states.append)
+    publish_damaged(channel, Message(b"bad", "", "q", headers=headers))
+    await publish(channel, [Message(b"next", "", "q")])
+    await batches.wait(2)
+    await batches.idle()
+    assert batches.bodies == [b"bad", b"next"]
+    (letter,) = await peek(channel, 5)
+    assert (letter.code, letter.body, letter.queue) == ("unknown_type", b"bad", "q")
+    assert r"\xff\xfe\xfd\xfc" in str(letter.headers).replace(r"\\", "\\")
+    assert states == []
+
+
+async def test_a_letter_the_broker_buried_with_such_a_header_is_shown_and_put_back(
+    vhost: Vhost, channel: AmqpChannel, running: Running
+) -> None:
+    async with Admin(vhost.api, vhost.name) as admin:
+        rule: dict[str, str | int] = {"delivery-limit": 0, "dead-letter-exchange": "comptoir.dead"}
+        await admin.put_policy(Policy("limit", "^q$", rule))
+    await declare(channel, GRAVEYARD)
+    await make_queue(channel)
+    publisher, buried = Publisher(), Seen()
+    await running.up(AmqpBroker(vhost.admin_url), publisher)
+    publish_damaged(channel, Message(b"bad", "", "q", headers={"h": "XXXX"}))
+    first = Seen()
+    consumer = await channel.consume("q", first)
+    channel.nack((await first.wait(1))[0].tag, requeue=True)
+    watching = await channel.consume("dead", buried)
+    channel.nack((await buried.wait(1))[0].tag, requeue=True)
+    await channel.cancel(watching)
+    (letter,) = await peek(channel, 5)
+    assert letter.code == "delivery_limit"
+    assert await reinject(channel, publisher, letter.id)
+    back = (await first.wait(2))[1]
+    assert (back.body, dict(back.headers)) == (b"bad", {"h": r"\xff\xfe\xfd\xfc"})
+    channel.ack(back.tag)
+    await channel.cancel(consumer)
 
 
 async def test_a_question_with_a_property_that_is_not_utf8_is_parked(
