@@ -10,8 +10,6 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from uuid import UUID
 
-import structlog
-
 from contracts import envelope
 from contracts.envelope import Headers
 from contracts.journal import Resend
@@ -21,7 +19,6 @@ from contracts.topology import (
     JOURNAL_PARTITIONS,
     QUESTIONS,
     URGENT,
-    erp_topology,
     journal_queue,
     pos_scope,
     question_queue,
@@ -31,30 +28,31 @@ from erp_node.api.app import make_api
 from erp_node.api.services import Broker, ErpServices
 from erp_node.beat import Heart, PublishBeat
 from erp_node.callers import Callers
+from erp_node.declarations import Declarations
 from erp_node.feed import Feed, answer_digest, answer_pull
 from erp_node.handlers import answer_with
 from erp_node.journal import AskAgain, Intake, apply_batch
+from erp_node.login import Login
 from erp_node.operators import Operators
 from erp_node.pages import BuiltPage, PageBuilder
 from erp_node.presence import answer_hello
 from erp_node.questions import Desk, refuse
+from erp_node.queues import keep_queues
 from erp_node.search import SearchDesk, answer_code_check, answer_fetch, answer_search
 from erp_node.sequencer import PublishPage, Sequencer
 from erp_node.settings import ErpSettings
-from erp_node.setup import CannotDo, admin_of, channel_of, make_erp_user, till_url
-from erp_node.store.faults import is_transient
+from erp_node.setup import admin_of, channel_of, till_url
 from erp_node.store.migrations import migrate
 from erp_node.store.pool import Pool, open_pool
 from erp_node.store.search import open_question_pool
 from erp_node.upkeep import keep_index_clean
-from messaging.admin import Admin, AdminError
+from messaging.admin import Admin
 from messaging.amqp import AmqpBroker
-from messaging.channel import Channel, Connection, Message, MessagingError, NotAllowed
+from messaging.channel import Message
 from messaging.clock import SystemClock
 from messaging.connection import Link
 from messaging.consumer import OrderedConsumer
 from messaging.dead import DeadLetters
-from messaging.mending import INTERVAL, mend
 from messaging.publisher import Publisher
 from messaging.responder import Answer, Responder
 from web.passwords import Passwords
@@ -62,8 +60,6 @@ from web.server import listen, port_of, serve
 from web.sessions import Gate, Sessions
 
 PUBLISHING, JOURNAL, ASKED = "erp publishing", "erp journal", "erp questions"
-
-log = structlog.get_logger()
 
 
 def software_version() -> str:
@@ -89,84 +85,6 @@ async def run_node(settings: ErpSettings, say_ready: Callable[[str], None]) -> N
             for task in node.tasks():
                 group.create_task(task)
             say_ready(f"http://{settings.http_host}:{port_of(listener)}")
-
-
-class Ensured:
-    """A broker that knows the ERP's user: when it was wiped, the user is made again and it is asked again."""
-
-    def __init__(self, settings: ErpSettings) -> None:
-        self._settings = settings
-        self._broker = AmqpBroker(settings.amqp_url)
-
-    async def connect(self, name: str) -> Connection:
-        try:
-            return await self._broker.connect(name)
-        except NotAllowed as error:
-            if not await self._made_again(error):
-                raise
-            return await self._broker.connect(name)
-
-    async def _made_again(self, refusal: NotAllowed) -> bool:
-        if not self._settings.amqp_admin_url:
-            return False
-        try:
-            async with admin_of(self._settings) as admin:
-                await make_erp_user(self._settings, admin)
-        except (AdminError, CannotDo) as error:
-            log.error("the ERP's user is not known", action="user", reason=str(error))
-            return False
-        log.warning("the ERP's user was made again", action="user", reason=refusal.reason)
-        return True
-
-
-class EverythingDeclared:
-    """A role that makes sure on every connection that all exchanges, queues and users are there."""
-
-    name = "topology"
-
-    def __init__(self, pool: Pool, admin: Admin | None) -> None:
-        self._pool = pool
-        self._admin = admin
-
-    async def attach(self, connection: Connection) -> Channel:
-        if self._admin is not None:
-            await self._put_users_back(self._admin)
-        channel = await connection.channel(confirms=False, prefetch=0)
-        await tills.declare_everything(self._pool, channel)
-        return channel
-
-    def detach(self, reason: MessagingError) -> None:
-        pass
-
-    async def run(self) -> None:
-        pass
-
-    async def _put_users_back(self, admin: Admin) -> None:
-        try:
-            back = await tills.put_users_back(
-                self._pool, admin, [u.name for u in await admin.users()]
-            )
-        except AdminError as error:
-            log.warning("tills' users were not looked after", action="users", reason=str(error))
-            return
-        if back:
-            log.warning("tills' users put back", action="users", count=back)
-
-
-async def keep_queues(pool: Pool, settings: ErpSettings, admin: Admin) -> None:
-    """Makes queues that a killed broker left without a leader anew, and binds the tills to them again."""
-    while True:
-        await asyncio.sleep(INTERVAL)
-        try:
-            if await mend(admin, AmqpBroker(settings.amqp_url), erp_topology()):
-                async with channel_of(settings) as channel:
-                    await tills.declare_everything(pool, channel)
-        except (AdminError, MessagingError) as error:
-            log.info("queues not looked after", action="mending_failed", reason=str(error))
-        except Exception as error:
-            if not is_transient(error):
-                raise
-            log.info("queues not looked after", action="mending_failed", reason=str(error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +129,7 @@ async def open_node(settings: ErpSettings, stack: AsyncExitStack) -> Node:
     )
     asked = await stack.enter_async_context(await open_question_pool(settings.dsn))
     admin = await stack.enter_async_context(admin_of(settings)) if settings.amqp_admin_url else None
-    broker = Ensured(settings)
+    broker = Login(settings)
 
     def link(name: str) -> Link:
         return Link(broker, name, clock=clock, rng=tools.rng)
@@ -221,7 +139,7 @@ async def open_node(settings: ErpSettings, stack: AsyncExitStack) -> Node:
     desk = Desk(pool, callers, clock, tools.new_id)
     builder = PageBuilder(pool, clock, tools.new_id)
     feed = Feed(desk, builder, tools.monotonic)
-    publishing.add(EverythingDeclared(pool, admin))
+    publishing.add(Declarations(pool, admin))
     publishing.add(publisher)
     for consumer in _consumers(tools, Intake(pool, callers, _resend_with(tools), tools.monotonic)):
         journal.add(consumer)
@@ -236,8 +154,16 @@ async def open_node(settings: ErpSettings, stack: AsyncExitStack) -> Node:
             pool, builder, _page_with(tools), _beat_with(tools),
             clock=clock, new_id=tools.new_id, interval_s=settings.beat_s,
         ),
-        keep_queues(pool, settings, admin) if admin else None,
+        _kept_queues(pool, settings, admin) if admin else None,
     )  # fmt: skip
+
+
+def _kept_queues(pool: Pool, settings: ErpSettings, admin: Admin) -> Coroutine[Any, Any, None]:
+    async def declare_again() -> None:
+        async with channel_of(settings) as channel:
+            await tills.declare_everything(pool, channel)
+
+    return keep_queues(admin, AmqpBroker(settings.amqp_url), declare_again)
 
 
 def _consumers(tools: _Tools, intake: Intake) -> Iterator[OrderedConsumer]:

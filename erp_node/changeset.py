@@ -133,7 +133,7 @@ async def write_undone(connection: Connection, changes: Undone) -> None:
     made = [write for write in changes.writes.values() if write.held.version == 0]
     changed = [write for write in changes.writes.values() if write.held.version > 0]
     if changed:
-        await store.update_customers(connection, changed)
+        await store.rewrite_records(connection, changed)
     if made:
         made.sort(key=lambda write: write.held.code)
         await store.insert_customers(connection, made)

@@ -22,6 +22,7 @@ from erp_node.store.faults import is_transient
 from erp_node.store.feed import Numbered, Pass, Reading, Trouble, Unworded, Worded
 from erp_node.store.pool import Connection, Pool
 from messaging.channel import MessagingError
+from messaging.failures import describe
 
 log = structlog.get_logger()
 
@@ -39,6 +40,9 @@ BACKLOG_ROWS = 10_000
 
 LOOK_AGAIN_S = 0.5
 LONGEST_PAUSE_S = 5.0
+
+LONGEST_REST_S = 0.2
+"""It rests as long as it worked, up to this: what comes meanwhile is numbered in one go, and writers have room."""
 
 ANALYSE_ROWS = 5_000
 """After this many rows, or a fifth of all, the planner looks at the feeds again."""
@@ -58,13 +62,15 @@ class Sequencer:
 
     async def run(self) -> None:
         """Works until cancelled: woken by PostgreSQL, and looking twice a second by itself."""
-        failures = 0
+        failures, loop = 0, asyncio.get_running_loop()
         while True:
             try:
                 async with _listening(self._pool) as bell:
                     while True:
+                        began = loop.time()
                         await self.catch_up()
                         failures = 0
+                        await asyncio.sleep(min(LONGEST_REST_S, loop.time() - began))
                         await bell.wait()
             except Exception as error:
                 _report(error)
@@ -220,4 +226,4 @@ def _report(error: Exception) -> None:
     if is_transient(error):
         log.warning("numbering pauses", action="feed.pause", reason=type(error).__name__)
     else:
-        log.exception("numbering failed", action="feed.failed")
+        log.error("numbering failed", action="feed.failed", error=describe(error))

@@ -2,17 +2,19 @@
 
 RabbitMQ 3.10 writes the name of a new quorum queue to disk up to three minutes late. Killed before
 that, it comes back with another, empty queue of that name which never elects a leader: publishing
-to it is never confirmed, consuming from it never answered. Nothing is lost by deleting it, and what
-it held is sent again: a till keeps its entries until the ERP has applied them.
+to it is never confirmed, consuming from it never answered. Nothing is lost by deleting a queue of
+the journal, and what it held is sent again: a till keeps its entries until the ERP has applied them.
+Dead letters are sent by nobody again, and the management API may be wrong: their queue is a person's
+to delete.
 """
 
 import asyncio
 
 import structlog
 
-from contracts.topology import Topology
-from messaging.admin import AdminError, Administers
-from messaging.channel import Broker, MessagingError
+from contracts.topology import DEAD_QUEUE, Topology
+from messaging.admin import Administers
+from messaging.channel import Broker
 
 LOOK_AGAIN = 12.0
 """Seconds after which a queue that has a leader has told the management API so, twice."""
@@ -21,21 +23,9 @@ INTERVAL = 15.0
 _log = structlog.get_logger("mending")
 
 
-async def keep_mended(
-    admin: Administers, login: Broker, topology: Topology, *, interval: float = INTERVAL
-) -> None:
-    """Runs `mend` every `interval` seconds until cancelled; while the broker is away it waits."""
-    while True:
-        await asyncio.sleep(interval)
-        try:
-            await mend(admin, login, topology)
-        except (AdminError, MessagingError) as error:
-            _log.info("queues not looked after", action="mending_failed", reason=str(error))
-
-
 async def mend(admin: Administers, login: Broker, topology: Topology) -> tuple[str, ...]:
-    """Deletes and declares again the quorum queues of `topology` that have no leader although all
-    their members run; answers their names, none when all is well.
+    """Deletes and declares again the quorum queues of `topology`, but for the dead letters, that have
+    no leader although all their members run; answers their names, none when all is well.
 
     Takes LOOK_AGAIN seconds when something looks wrong, otherwise one question to the management
     API. `login` must be allowed to configure. Raises AdminError, MessagingError.
@@ -44,11 +34,14 @@ async def mend(admin: Administers, login: Broker, topology: Topology) -> tuple[s
     if not suspects:
         return ()
     await asyncio.sleep(LOOK_AGAIN)
-    stuck = sorted(suspects & await _leaderless(admin, topology))
-    for name in stuck:
+    stuck = suspects & await _leaderless(admin, topology)
+    if DEAD_QUEUE in stuck:
+        _log.error("the dead letters' queue has no leader", action="queue_stuck", queue=DEAD_QUEUE)
+    mendable = sorted(stuck - {DEAD_QUEUE})
+    for name in mendable:
         _log.warning("queue without a leader is made anew", action="queue_mended", queue=name)
         await _make_anew(login, topology, name)
-    return tuple(stuck)
+    return tuple(mendable)
 
 
 async def _leaderless(admin: Administers, topology: Topology) -> set[str]:

@@ -1,4 +1,4 @@
-"""Keeping one scope level with the ERP: what is missing is asked for, page by page, one page ahead."""
+"""Keeping one scope level with the ERP: what is missing is asked for, page by page, the next on its way."""
 
 import asyncio
 import random
@@ -15,6 +15,7 @@ from contracts.envelope import Malformed, MessageError
 from contracts.feed import PAGE_ROWS, Pull
 from messaging.channel import MessagingError
 from messaging.pause import Pauses
+from pos_node.ahead import Ahead
 from pos_node.feed import JournalSide, apply_page, moved, report
 from pos_node.loads import Load, LoadFailed, Loads
 from pos_node.pages import Page, read_data
@@ -185,29 +186,29 @@ class Puller:
     async def _load_from(self, load: Load, page: Page) -> Page:
         """Loads page after page; returns the last one."""
         head = page.head
-        while True:
-            ahead = self._ask_ahead(page, head)
-            try:
+        ahead = Ahead(self._ask, head)
+        try:
+            while True:
+                ahead.expect(page)
                 await load.add(page)
                 self._show(page)
-                if ahead is None:
+                if not page.prev_seq < page.to_seq < head:
                     return page
                 following = await self._patiently(ahead, page)
-            finally:
-                if ahead is not None:
-                    ahead.cancel()
-            if following.epoch != page.epoch or following.prev_seq != page.to_seq:
-                raise LoadFailed("the feed was numbered anew")
-            if following.to_seq > head:
-                return page
-            page = following
+                if following.epoch != page.epoch or following.prev_seq != page.to_seq:
+                    raise LoadFailed("the feed was numbered anew")
+                if following.to_seq > head:
+                    return page
+                page = following
+        finally:
+            ahead.cancel()
 
-    async def _patiently(self, ahead: "asyncio.Task[Page]", after: Page) -> Page:
-        """The page asked for, however often it has to be asked for: the load is kept meanwhile."""
+    async def _patiently(self, ahead: Ahead, page: Page) -> Page:
+        """The page that follows, however often it has to be asked for: the load is kept meanwhile."""
         failures = 0
         while True:
             try:
-                return await (ahead if not failures else self._ask(after.epoch, after.to_seq))
+                return await ahead.take(page)
             except (MessagingError, MessageError):
                 failures += 1
                 await self._pause(failures)

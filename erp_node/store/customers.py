@@ -193,6 +193,22 @@ async def update_customers(database: Database, writes: Sequence[Write]) -> None:
     await database.execute(SQL["update_customers"], *_columns(writes), RULE)
 
 
+async def rewrite_records(database: Database, writes: Sequence[Write]) -> None:
+    """Stores new records of customers whose rows the caller has locked; nothing else of them changes.
+
+    Raises asyncpg.UniqueViolationError when a code is taken.
+    """
+    await database.execute(
+        SQL["rewrite_records"],
+        [write.held.id for write in writes],
+        [write.held.text for write in writes],
+        [_words(write) for write in writes],
+        [write.by for write in writes],
+        [write.where for write in writes],
+        RULE,
+    )
+
+
 def _columns(writes: Sequence[Write]) -> tuple[list[object], ...]:
     held = [write.held for write in writes]
     return (

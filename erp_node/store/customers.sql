@@ -75,6 +75,28 @@ ORDER BY id  -- as the sequencer does: neither waits for the other in a circle
 ON CONFLICT (customer_id) DO UPDATE
 SET version = excluded.version, words = excluded.words, rule = excluded.rule, search = excluded.search;
 
+-- What a till changes: the record alone.
+-- name: rewrite_records
+WITH changed AS (
+    UPDATE customer c
+    SET record = n.record::jsonb,
+        words_from = CASE WHEN n.words IS NULL THEN c.words_from ELSE c.version + 1 END,
+        changed_by = n.changed_by,
+        changed_where = n.changed_where,
+        changed_at = clock_timestamp()
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])
+         AS n (id, record, words, changed_by, changed_where)
+    WHERE c.id = n.id
+    RETURNING c.id, c.version, n.words
+)
+INSERT INTO customer_words AS w (customer_id, version, words, rule, search)
+SELECT id, version, made.words, $6::smallint, search_vector(made.words)
+FROM changed, LATERAL (SELECT string_to_array(changed.words, E'\n') AS words OFFSET 0) AS made
+WHERE changed.words IS NOT NULL
+ORDER BY id  -- as the sequencer does: neither waits for the other in a circle
+ON CONFLICT (customer_id) DO UPDATE
+SET version = excluded.version, words = excluded.words, rule = excluded.rule, search = excluded.search;
+
 -- name: add_history
 INSERT INTO customer_history
     (customer_id, version, at, changed_by, changed_where, path, old, new, kept)

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from pydantic import BaseModel
 
-from contracts.feed import Pull
+from contracts.feed import Pull, State
 from contracts.reference import Centre
 from contracts.search import Criteria
 from pos_node import loads as loads_module
@@ -21,6 +21,7 @@ from pos_node.catchup import CatchUp
 from pos_node.feed import FeedQueue, JournalSide
 from pos_node.lists import list_customers
 from pos_node.loads import Loads
+from pos_node.questions import Answer
 from pos_node.store.cursors import Cursor, follow_scopes, read_cursors, read_left_scopes
 from pos_node.store.customers import count_active, find_customer, show_customer
 from pos_node.store.database import Database, Priority
@@ -232,6 +233,93 @@ async def test_i11_live_pages_are_applied_while_another_scope_is_pulled(
     assert await till.store.read(find_customer, customer_id(99)) is not None
     held.set()
     await till.level()
+
+
+@pytest.mark.usefixtures("small_loads")
+async def test_sync_5_the_page_after_the_next_is_asked_for_before_the_next_has_come(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customers(till.erp, range(60))
+    asked: dict[int, asyncio.Event] = {start: asyncio.Event() for start in range(0, 60, 7)}
+    ask = till.erp.ask
+
+    async def hold(question: BaseModel, timeout: float) -> Answer:
+        if isinstance(question, Pull) and question.scope == SCOPE and question.from_seq in asked:
+            asked[question.from_seq].set()
+            if 0 < question.from_seq < 49:
+                await asked[question.from_seq + 7].wait()
+        return await ask(question, timeout)
+
+    monkeypatch.setattr(till.erp, "ask", hold)
+    till.start()
+    await till.level()
+    pulls = [one.from_seq for one in till.erp.asked if isinstance(one, Pull) and one.scope == SCOPE]
+    assert sorted(pulls)[:9] == list(range(0, 60, 7)), "each is asked for once"
+    assert await till.agrees()
+
+
+@pytest.mark.usefixtures("small_loads")
+async def test_sync_5_a_feed_with_holes_is_loaded_one_page_ahead(till: Till) -> None:
+    customers(till.erp, range(100))
+    customers(till.erp, range(0, 100, 3))
+    till.start()
+    await till.level()
+    pulls = [one for one in till.erp.asked if isinstance(one, Pull) and one.scope == SCOPE]
+    assert len(pulls) <= 15 + 3, "15 pages, one wrong guess, one look whether there is more"
+    assert await till.agrees()
+
+
+@pytest.mark.usefixtures("small_loads")
+@pytest.mark.parametrize("seed", range(8))
+async def test_i2_pages_of_a_first_load_read_in_any_order_while_customers_change(
+    till: Till, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """A page shows the feed of the moment it is read, before or after others asked for earlier, before or after a
+    change. Whatever the order, the till ends with what the ERP has, each customer once."""
+    rng = random.Random(seed)
+    customers(till.erp, range(60))
+    customers(till.erp, range(60, 90), OWN)
+    ask, changes = till.erp.ask, iter(range(40))
+
+    async def whenever(question: BaseModel, timeout: float) -> Answer:
+        for _ in range(rng.randrange(6)):
+            await asyncio.sleep(0)
+        if rng.random() < 0.5 and next(changes, None) is not None:
+            _change_one(till.erp, rng)
+        answer = await ask(question, timeout)
+        for _ in range(rng.randrange(6)):
+            await asyncio.sleep(0)
+        return answer
+
+    monkeypatch.setattr(till.erp, "ask", whenever)
+    till.start()
+    await till.level()
+    for _ in changes:
+        _change_one(till.erp, rng)
+    till.catch_up.want_all()
+    await till.level()
+    assert await till.agrees()
+    twice = "SELECT id FROM customer GROUP BY id HAVING count(*) > 1"
+    assert await till.store.read(lambda c: c.execute(twice).fetchall()) == []
+
+
+def _change_one(erp: FakeFeed, rng: random.Random) -> None:
+    """A customer is changed, deleted, or moves to the other scope, as the ERP numbers it."""
+    number, there = rng.randrange(90), rng.choice((SCOPE, OWN))
+    key = str(customer_id(number))
+    held = [one for one in (SCOPE, OWN) if key in erp.entries[one]]
+    if any(erp.entries[one][key][1].state == "deleted" for one in held):
+        return
+    version = max(erp.entries[one][key][1].version for one in held) + 1
+    gone = rng.random() < 0.1
+    for one in held:
+        if one != there:
+            state: State = "deleted" if gone else "withdrawn"
+            erp.put_customer(number, version=version, scope=one, state=state)
+    renamed = customer(number, last_name=f"V{version}")
+    erp.put_customer(
+        number, renamed, version=version, scope=there, state="deleted" if gone else "active"
+    )
 
 
 # Numbered anew ------------------------------------------------------------------------------

@@ -2,12 +2,22 @@
 
 import asyncio
 
-from contracts.topology import Binding, Exchange, Queue, Topology
+from contracts.topology import (
+    DEAD_QUEUE,
+    Binding,
+    Exchange,
+    Queue,
+    Topology,
+    erp_topology,
+    journal_queue,
+)
+from erp_node.queues import keep_queues
 from messaging.admin import AdminError, QueueInfo
 from messaging.channel import Message
 from messaging.memory.admin import MemoryAdmin
 from messaging.memory.broker import MemoryBroker
-from messaging.mending import keep_mended, mend
+from messaging.mending import mend
+from messaging.topology import declare
 from tests.fake_time import on_fake_time, until
 
 TOPOLOGY = Topology(
@@ -84,12 +94,35 @@ async def test_what_is_well_is_left_alone() -> None:
 
 
 @on_fake_time
-async def test_i11_looking_after_the_queues_goes_on_when_the_broker_is_away() -> None:
+async def test_dead_letters_are_never_deleted_whatever_the_broker_says_of_their_queue() -> None:
     broker = MemoryBroker()
-    await make(broker)
+    topology = Topology(queues=(Queue(DEAD_QUEUE, "quorum"), Queue("q", "quorum")))
+    connection = await broker.as_user("guest").connect("test")
+    channel = await connection.channel(confirms=True, prefetch=0)
+    await declare(channel, topology)
+    await channel.publish(Message(b"kept", "", DEAD_QUEUE))
+    admin = Telling(broker, (quorum(DEAD_QUEUE), STUCK))
+    assert await mend(admin, broker.as_user("guest"), topology) == ("q",)
+    assert await channel.purge(DEAD_QUEUE) == 1
+
+
+@on_fake_time
+async def test_i11_looking_after_the_queues_goes_on_when_broker_or_database_are_away() -> None:
+    broker = MemoryBroker()
+    connection = await broker.as_user("guest").connect("test")
+    channel = await connection.channel(confirms=True, prefetch=0)
+    await declare(channel, erp_topology())
     away = AdminError("GET", "http://localhost/api/queues", "not reachable")
-    admin = Telling(broker, away, away, (STUCK,), (STUCK,), (FINE,))
-    task = asyncio.create_task(keep_mended(admin, broker.as_user("guest"), TOPOLOGY))
-    await until(lambda: len(admin.answers) == 1)
-    assert await waiting_in(broker) == 0
+    stuck = (quorum(journal_queue(0)),)
+    admin = Telling(broker, away, away, stuck, stuck, stuck, stuck, (FINE,))
+    declared: list[OSError | None] = []
+
+    async def declare_again() -> None:
+        declared.append(None if declared else OSError("database away"))
+        if declared[-1]:
+            raise declared[-1]
+
+    task = asyncio.create_task(keep_queues(admin, broker.as_user("guest"), declare_again))
+    await until(lambda: len(declared) == 2 or task.done())
+    assert not task.done()
     task.cancel()
