@@ -63,6 +63,10 @@ class Till:
         """Returns when every scope is at the ERP's head."""
         await until(self._is_level)
 
+    async def is_complete(self) -> bool:
+        """Every scope has reached some head of the ERP's."""
+        return all(one.complete for one in (await self.cursors()).values())
+
     async def _is_level(self) -> bool:
         cursors = await self.cursors()
         return all(
@@ -293,7 +297,7 @@ async def test_i2_pages_of_a_first_load_read_in_any_order_while_customers_change
 
     monkeypatch.setattr(till.erp, "ask", whenever)
     till.start()
-    await till.level()
+    await until(till.is_complete)
     for _ in changes:
         _change_one(till.erp, rng)
     till.catch_up.want_all()
