@@ -9,6 +9,8 @@ JOURNAL = "comptoir.journal"
 RPC = "comptoir.rpc"
 DEAD = "comptoir.dead"
 DEAD_QUEUE = "dead"
+DEAD_BYTES = 256 * 1024 * 1024
+"""Of dead letters kept, their headers not counted."""
 REPLIES = ""
 """Answers go through the default exchange, whose keys are queue names."""
 
@@ -200,7 +202,16 @@ def _policies() -> tuple[Policy, ...]:
             },
         ),
         # Looking at a dead letter delivers it; looking must never drop it.
-        Policy("comptoir-dead", r"^dead$", {"delivery-limit": 1_000_000_000}),
+        # When nobody clears up, the oldest give way: refusing new ones would stop the journal.
+        Policy(
+            "comptoir-dead",
+            r"^dead$",
+            {
+                "delivery-limit": 1_000_000_000,
+                "max-length-bytes": DEAD_BYTES,
+                "overflow": "drop-head",
+            },
+        ),
         Policy("comptoir-rpc", r"^erp\.rpc\.", {"message-ttl": 30_000, "max-length": 20_000}),
         Policy(
             "comptoir-feed",

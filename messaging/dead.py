@@ -1,6 +1,8 @@
 """The dead-letter queue: messages that cannot be handled, kept with the reason for operators."""
 
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,6 +17,8 @@ LARGEST = 1024 * 1024
 """Bytes of a body that are kept."""
 LONGEST_TEXT = 1000
 """Bytes of the reason."""
+LOOKED_THROUGH = 1_000
+"""So many of the oldest letters are looked at, and can be put back or away."""
 
 CODE, TEXT, QUEUE, EXCHANGE, KEY, USER, TIME, SIZE = (
     f"comptoir-{name}"
@@ -92,37 +96,84 @@ def dead_letter(queue: str, delivery: Delivery, bad: Bad, time: str) -> Message:
 
 
 async def peek(channel: Channel, limit: int) -> list[DeadLetter]:
-    """The oldest dead letters; they stay where they are."""
-    seen: list[Delivery] = []
-    while len(seen) < limit and (delivery := await channel.get(DEAD_QUEUE)) is not None:
-        seen.append(delivery)
-    _put_back(channel, seen)
-    return [read_dead(delivery) for delivery in seen]
+    """The oldest dead letters, LOOKED_THROUGH at most; they stay where they are, but may change places."""
+    async with _taken(channel, limit) as taken:
+        return [letter async for letter, _ in taken]
+
+
+async def find(channel: Channel, dead_id: str) -> DeadLetter | None:
+    """One of the oldest LOOKED_THROUGH dead letters, or None; it stays where it is."""
+    async with _taken(channel) as taken:
+        found = await _search(taken, dead_id)
+        return found and found[0]
 
 
 async def reinject(channel: Channel, publisher: Publisher, dead_id: str) -> bool:
-    """Publishes one dead letter where it came from, then removes it; False when it is not there.
+    """Publishes one dead letter where it came from, then removes it; False when `find` finds none.
 
     It keeps its original user, so the publisher's own needs RabbitMQ's tag `impersonator`. Raises
     Returned, Refused, LinkDown; the dead letter is then still there. ValueError: it was cut.
     """
-    seen: list[Delivery] = []
-    try:
-        while (delivery := await channel.get(DEAD_QUEUE)) is not None:
-            letter = read_dead(delivery)
-            if letter.id == dead_id:
-                break
-            seen.append(delivery)
-        else:
+    async with _taken(channel) as taken:
+        found = await _search(taken, dead_id)
+        if found is None:
             return False
-        seen.append(delivery)
+        letter, delivery = found
         if not letter.complete:
             raise ValueError(f"only {len(letter.body)} of {letter.size} bytes were kept")
         await publisher.publish(_original(letter, delivery))
-        channel.ack(seen.pop().tag)
+        taken.ack()
         return True
+
+
+async def remove(channel: Channel, dead_id: str) -> bool:
+    """Puts one dead letter away for good; False when `find` finds none."""
+    async with _taken(channel) as taken:
+        found = await _search(taken, dead_id) is not None
+        if found:
+            taken.ack()
+        return found
+
+
+class _Taken:
+    """The dead letters, oldest first, each held until the end; bodies are not kept."""
+
+    def __init__(self, channel: Channel, limit: int) -> None:
+        self._channel = channel
+        self._limit = min(limit, LOOKED_THROUGH)
+        self._held: list[int] = []
+
+    async def __aiter__(self) -> AsyncIterator[tuple[DeadLetter, Delivery]]:
+        while len(self._held) < self._limit:
+            delivery = await self._channel.get(DEAD_QUEUE)
+            if delivery is None:
+                return
+            self._held.append(delivery.tag)
+            yield read_dead(delivery), delivery
+
+    def ack(self) -> None:
+        """Removes the one that was taken last."""
+        self._channel.ack(self._held.pop())
+
+    def put_back(self) -> None:
+        if self._held and not self._channel.closed.done():
+            self._channel.nack(self._held[-1], requeue=True, multiple=True)
+
+
+@asynccontextmanager
+async def _taken(channel: Channel, limit: int = LOOKED_THROUGH) -> AsyncIterator[_Taken]:
+    taken = _Taken(channel, limit)
+    try:
+        yield taken
     finally:
-        _put_back(channel, seen)
+        taken.put_back()
+
+
+async def _search(taken: _Taken, dead_id: str) -> tuple[DeadLetter, Delivery] | None:
+    async for letter, delivery in taken:
+        if letter.id == dead_id:
+            return letter, delivery
+    return None
 
 
 def read_dead(delivery: Delivery) -> DeadLetter:
@@ -176,8 +227,3 @@ def _first(values: HeaderValue) -> HeaderValue:
 
 def _text(value: HeaderValue) -> str:
     return "" if value is None else str(value)
-
-
-def _put_back(channel: Channel, seen: list[Delivery]) -> None:
-    if seen and not channel.closed.done():
-        channel.nack(seen[-1].tag, requeue=True, multiple=True)

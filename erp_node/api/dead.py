@@ -3,17 +3,21 @@
 from contextlib import suppress
 from typing import Annotated
 
+import structlog
 import zstandard
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
-from erp_node.api.services import Broker, ErpServices
+from erp_node.api.services import ErpServices
+from erp_node.dead import is_used_up
 from messaging import dead
 from messaging.channel import Channel, NotAllowed, Returned
 from messaging.dead import DeadLetter
 from web.docs import problems
 from web.problems import Problem
 from web.sessions import SignedIn
+
+log = structlog.get_logger("erp.api")
 
 _PAGE = 500
 _BODY_BYTES = 1024 * 1024
@@ -68,19 +72,33 @@ def dead_router(services: ErpServices) -> APIRouter:
             letter = await _find(channel, dead_id)
         return DeadWhole(**_fields(letter), body=_text(letter))
 
+    @router.delete("/{dead_id}", status_code=204, responses=problems(401, 403, 404, 503))
+    async def remove_dead(dead_id: str, who: person) -> None:
+        """Puts a dead letter away for good."""
+        async with broker.channel() as channel:
+            if not await dead.remove(channel, dead_id):
+                raise Problem(404, "dead.unknown")
+        log.warning("dead letter removed", action="dead.removed", id=dead_id, user=who.name)
+
     @router.post(
         "/{dead_id}/reinject", status_code=204, responses=problems(401, 403, 404, 409, 503)
     )
     async def reinject_dead(dead_id: str, who: person) -> None:
-        """Publishes it once more where it came from, as its sender's, and takes it away from here."""
-        await _reinject(broker, dead_id)
+        """Publishes it once more where it came from, as its sender's, and takes it away from here.
+
+        A journal entry whose number is used up stays (409): the ERP would take it for a repetition.
+        """
+        await _reinject(services, dead_id)
 
     return router
 
 
-async def _reinject(broker: Broker, dead_id: str) -> None:
+async def _reinject(services: ErpServices, dead_id: str) -> None:
+    broker = services.broker
     try:
         async with broker.channel() as channel:
+            if await is_used_up(services.pool, await _find(channel, dead_id)):
+                raise Problem(409, "dead.number_used")
             done = await dead.reinject(channel, broker.publisher, dead_id)
     except ValueError:
         raise Problem(409, "dead.incomplete") from None
@@ -93,10 +111,10 @@ async def _reinject(broker: Broker, dead_id: str) -> None:
 
 
 async def _find(channel: Channel, dead_id: str) -> DeadLetter:
-    for letter in await dead.peek(channel, _PAGE):
-        if letter.id == dead_id:
-            return letter
-    raise Problem(404, "dead.unknown")
+    letter = await dead.find(channel, dead_id)
+    if letter is None:
+        raise Problem(404, "dead.unknown")
+    return letter
 
 
 def _fields(letter: DeadLetter) -> dict[str, object]:

@@ -7,7 +7,7 @@ import pytest
 from contracts.topology import DEAD_QUEUE, Policy
 from messaging.channel import Channel, Delivery, Message, Returned
 from messaging.consumer import Bad
-from messaging.dead import LARGEST, DeadLetters, peek, reinject
+from messaging.dead import LARGEST, DeadLetters, find, peek, reinject, remove
 from messaging.publisher import Publisher
 from tests.conformance.buses import Bus
 from tests.conformance.test_limits import DEAD_LETTERS, make_graveyard
@@ -103,6 +103,35 @@ async def test_a_letter_whose_place_is_gone_stays_among_the_dead(
     with pytest.raises(Returned):
         await within(reinject(channel, publisher, letter.id))
     assert [each.id for each in await peek(channel, 5)] == [letter.id]
+
+
+async def test_a_letter_put_away_is_gone_and_the_others_stay(
+    channel: Channel, dead: DeadLetters
+) -> None:
+    for body in (b"0", b"1", b"2"):
+        await dead.park("q", delivery(body), Bad("code", "text"))
+    letter = next(one for one in await peek(channel, 5) if one.body == b"1")
+    assert await within(remove(channel, letter.id))
+    assert not await within(remove(channel, letter.id))
+    assert {one.body for one in await peek(channel, 5)} == {b"0", b"2"}
+
+
+async def test_viewing_putting_back_and_removing_look_equally_far(
+    channel: Channel, publisher: Publisher, dead: DeadLetters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for body in (b"0", b"1", b"2"):
+        await dead.park("q", delivery(body), Bad("code", "text"))
+    monkeypatch.setattr("messaging.dead.LOOKED_THROUGH", 2)
+    letters = await peek(channel, 5)
+    assert len(letters) == 2
+    assert [await within(find(channel, one.id)) for one in letters] == letters
+    monkeypatch.setattr("messaging.dead.LOOKED_THROUGH", 0)
+    for one in letters:
+        assert await within(find(channel, one.id)) is None
+        assert not await within(reinject(channel, publisher, one.id))
+        assert not await within(remove(channel, one.id))
+    monkeypatch.undo()
+    assert len(await peek(channel, 5)) == 3
 
 
 async def test_what_the_broker_buried_itself_is_read_the_same_way(

@@ -23,6 +23,7 @@ from messaging.dead import dead_letter
 from messaging.publisher import Publisher
 from messaging.topology import declare
 from tests.databases import Database, Migrate
+from tests.erp import TillJournal, retail
 from tests.integration.erp_api import Api, erp_api, migrate_erp, till_url
 from tests.vhosts import Vhost
 
@@ -191,6 +192,36 @@ async def test_a_dead_letter_is_put_back_where_it_came_from(api: Api, bus: Bus) 
     gone = await api.send("POST", f"/dead/{one['id']}/reinject", status=404)
     assert gone["code"] == "dead.unknown"
     assert [row["id"] for row in (await api.get("/dead"))["rows"]] == [two["id"]]
+
+
+async def test_a_dead_letter_is_put_away(api: Api, bus: Bus) -> None:
+    for body in (b"one", b"two"):
+        await bus.channel.publish(_bad(body, "lyon-1"))
+    one, two = (await api.get("/dead"))["rows"]
+    await api.send("DELETE", f"/dead/{one['id']}", status=204)
+    assert [row["id"] for row in (await api.get("/dead"))["rows"]] == [two["id"]]
+    gone = await api.send("DELETE", f"/dead/{one['id']}", status=404)
+    assert gone["code"] == "dead.unknown"
+
+
+async def test_i9_a_parked_entry_whose_number_is_used_up_stays_instead_of_being_dropped(
+    api: Api, bus: Bus
+) -> None:
+    journal = TillJournal("lyon-1", seq=6)
+    used, next_one = (journal.add(retail(code)) for code in ("A", "B"))
+    for entry in (used, next_one):
+        await bus.channel.publish(_bad(entry.body, journal.pos_id))
+    await api.pool.execute(
+        "INSERT INTO journal_progress (pos_id, epoch, applied_seq) VALUES ($1, $2, 7)",
+        journal.pos_id,
+        journal.epoch,
+    )
+    first, second = (await api.get("/dead"))["rows"]
+    problem = await api.send("POST", f"/dead/{first['id']}/reinject", status=409)
+    assert problem["code"] == "dead.number_used"
+    other = await api.send("POST", f"/dead/{second['id']}/reinject", status=409)
+    assert other["code"] == "dead.not_allowed", "its number is still to come"
+    assert [row["id"] for row in (await api.get("/dead"))["rows"]] == [first["id"], second["id"]]
 
 
 async def test_putting_back_in_the_name_of_another_needs_the_brokers_leave(

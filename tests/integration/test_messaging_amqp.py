@@ -3,11 +3,21 @@
 import asyncio
 import logging
 import random
+import re
 from collections.abc import AsyncIterator
 
 import pytest
 
-from contracts.topology import Binding, Exchange, Policy, Queue, Topology
+from contracts.topology import (
+    DEAD_BYTES,
+    DEAD_QUEUE,
+    Binding,
+    Exchange,
+    Policy,
+    Queue,
+    Topology,
+    erp_topology,
+)
 from messaging.admin import Admin, AdminError, hash_password
 from messaging.amqp import AmqpBroker
 from messaging.amqp_channel import AmqpChannel
@@ -138,6 +148,21 @@ async def test_a_letter_the_broker_buried_with_such_a_header_is_shown_and_put_ba
     assert (back.body, dict(back.headers)) == (b"bad", {"h": r"\xff\xfe\xfd\xfc"})
     channel.ack(back.tag)
     await channel.cancel(consumer)
+
+
+async def test_too_many_dead_letters_cost_the_oldest_and_never_stop_the_next(
+    vhost: Vhost, channel: AmqpChannel
+) -> None:
+    (limits,) = (one for one in erp_topology().policies if re.search(one.pattern, DEAD_QUEUE))
+    assert limits.definition["max-length-bytes"] == DEAD_BYTES
+    few = Policy(limits.name, limits.pattern, {**limits.definition, "max-length-bytes": 3_500})
+    async with Admin(vhost.api, vhost.name) as admin:
+        await admin.put_policy(few)
+    await declare(channel, GRAVEYARD)
+    for number in range(8):
+        await within(channel.publish(Message(b"%d" % number * 1_000, "comptoir.dead", "q")))
+    kept = [letter.body[:1] for letter in await peek(channel, 10)]
+    assert kept == [b"5", b"6", b"7"]
 
 
 async def test_a_question_with_a_property_that_is_not_utf8_is_parked(
