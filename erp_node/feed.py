@@ -14,10 +14,12 @@ from contracts.feed import BUCKETS, PAGE_ROWS, Digest, DigestAsk, Pull
 from contracts.search import Refused
 from contracts.topology import TillAddress
 from erp_node.callers import Till
+from erp_node.claims import Claims
 from erp_node.pages import BuiltPage, PageBuilder, PageShelf
 from erp_node.questions import Desk, read_question, reply
 from erp_node.store import feed as store
 from erp_node.store.feed import FeedState, Reading, Sums
+from erp_node.store.identity import renewed_before
 from messaging.channel import Delivery
 from messaging.responder import Reply
 
@@ -26,13 +28,16 @@ log = structlog.get_logger()
 MOST_ROWS = 2 * PAGE_ROWS
 """More rows than this are not put into one page, whatever is asked for."""
 
+ALONE_S = 24 * 3600.0
+"""A till that alone says feeds are older than they were is believed this often at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What is read for a pull. `renew`: the till knows a number that was never given."""
+    """What is read for a pull. `ahead`: the till claims to know a number that was never given."""
 
     reading: Reading
-    renew: bool = False
+    ahead: bool = False
 
 
 class Feed:
@@ -42,14 +47,15 @@ class Feed:
         """`monotonic`: seconds that only grow."""
         self.desk = desk
         self._shelf = PageShelf(builder, monotonic)
+        self._claims = Claims(monotonic)
         self._digests: dict[str, Digest] = {}
         self._adding_up = asyncio.Lock()
 
-    async def pull(self, pull: Pull) -> BuiltPage:
-        """The page a till asks for. A place of another epoch, or one never reached, means from the start."""
+    async def pull(self, pull: Pull, pos_id: str) -> BuiltPage:
+        """The page till `pos_id` asks for. A place of another epoch, or one never reached, means from the start."""
         state = await store.read_state(self.desk.pool, pull.scope)
         start = decide_start(pull, state)
-        if start.renew:
+        if start.ahead and await self._believes(pull, pos_id, state):
             state = await self._renew(pull, state)
         return await self._shelf.get(start.reading, state)
 
@@ -63,13 +69,24 @@ class Feed:
                 self._digests[scope] = known
         return known
 
+    async def _believes(self, pull: Pull, pos_id: str, state: FeedState) -> bool:
+        """Whether the database is older than it was: two tills say so, or one again, once a day."""
+        match self._claims.hear(state.epoch, pos_id):
+            case "first":
+                log.error("a till is ahead of the feed", action="feed.ahead", pos=pos_id,
+                          scope=pull.scope, cursor=pull.from_seq, head=state.head)  # fmt: skip
+                return False
+            case "again":
+                return await renewed_before(self.desk.pool, ALONE_S)
+            case "another":
+                return True
+
     async def _renew(self, pull: Pull, state: FeedState) -> FeedState:
         """The database is older than what tills were sent: numbers would be given twice."""
         renewed = await store.renew_epoch(self.desk.pool, state.epoch)
-        log.error(
-            "a till is ahead of the feed: feeds begin anew" if renewed else "a till is ahead of the feed",
-            action="feed.epoch", scope=pull.scope, cursor=pull.from_seq, head=state.head,
-        )  # fmt: skip
+        if renewed:
+            log.error("tills are ahead of the feed: feeds begin anew", action="feed.epoch",
+                      scope=pull.scope, cursor=pull.from_seq, head=state.head)  # fmt: skip
         return await store.read_state(self.desk.pool, pull.scope)
 
 
@@ -80,7 +97,7 @@ async def answer_pull(feed: Feed, delivery: Delivery) -> Reply | None:
         return None
     if not follows(question.till, question.data.scope):
         return reply(feed.desk, question.headers, not_yours(question.data.scope))
-    page = await feed.pull(question.data)
+    page = await feed.pull(question.data, question.till.pos_id)
     return Reply(page.body, content_encoding=page.content_encoding, type="feed.page")
 
 
@@ -115,7 +132,7 @@ def decide_start(pull: Pull, state: FeedState) -> Start:
     present = same_epoch and not ahead and after == 0 and pull.bucket is None
     limit = min(pull.limit, MOST_ROWS)
     reading = Reading(pull.scope, after, limit, pull.bucket, only_present=present)
-    return Start(reading, renew=ahead and pull.epoch == state.epoch)
+    return Start(reading, ahead=ahead and pull.epoch == state.epoch)
 
 
 def digest_of(scope: str, sums: Sums) -> Digest:

@@ -79,6 +79,7 @@ class Reader:
     limit: int = 500
     epoch: str | None = None
     cursor: int = 0
+    pos_id: str = "p1"
     rows: dict[str, Held] = field(default_factory=dict)
     pages: list[Page] = field(default_factory=list)
 
@@ -86,7 +87,7 @@ class Reader:
         """Pulls until complete; `between` pages something may happen."""
         while True:
             pull = Pull(scope=self.scope, epoch=self.epoch, from_seq=self.cursor, limit=self.limit)
-            page = self.take(await self.feed.pull(pull))
+            page = self.take(await self.feed.pull(pull, self.pos_id))
             if page.to_seq == page.head:
                 assert page.remaining == 0
                 return

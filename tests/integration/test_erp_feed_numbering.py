@@ -321,14 +321,14 @@ async def test_a_kept_page_is_right_for_those_who_come_later(
     await fill(pool, 3)
     await sequence(pool)
     pull = Pull(scope="all.customers")
-    last = await feed.pull(pull)
-    assert await feed.pull(pull) is last
+    last = await feed.pull(pull, "p1")
+    assert await feed.pull(pull, "p1") is last
     await fill(pool, 1)
     await sequence(pool)
-    newer = await feed.pull(pull)
+    newer = await feed.pull(pull, "p1")
     assert newer.to_seq == 4, "the last page is the last no longer"
     time.move(10)
-    assert await feed.pull(pull) is not newer, "kept for seconds only"
+    assert await feed.pull(pull, "p1") is not newer, "kept for seconds only"
 
 
 async def test_i11_a_sequencer_that_hangs_is_thrown_out_for_another(

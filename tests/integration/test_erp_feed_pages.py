@@ -64,7 +64,7 @@ async def test_sync_6_a_bucket_shows_what_a_reader_lacks_or_has_too_many(
     reader = Reader(feed, "all.customers")
     while True:
         pull = Pull(scope="all.customers", from_seq=cursor, limit=1, bucket=bucket)
-        page = reader.take(await feed.pull(pull))
+        page = reader.take(await feed.pull(pull, "p1"))
         states |= {row.key: row.state for row in page.rows}
         cursor = page.to_seq
         if page.remaining == 0:
@@ -87,23 +87,73 @@ async def test_a_till_that_knows_another_epoch_starts_anew_and_hears_of_withdraw
     assert await reader.agrees()
 
 
-async def test_a_till_ahead_of_the_feed_makes_the_feeds_begin_anew(pool: Pool, feed: Feed) -> None:
-    """The database was restored: its next numbers were seen already, with other rows."""
+async def epoch_of(pool: Pool) -> str:
+    return str(await pool.fetchval("SELECT feed_epoch FROM erp_identity"))
+
+
+async def renewed(pool: Pool, ago: str) -> None:
+    """When the feeds last began anew."""
+    await pool.execute("UPDATE erp_identity SET renewed_at = now() - $1::text::interval", ago)
+
+
+async def ahead(pool: Pool, feed: Feed, pos_id: str) -> Reader:
+    """A till that is level, and then finds the database restored: the next numbers were seen already."""
+    reader = Reader(feed, "all.customers", pos_id=pos_id)
+    await reader.catch_up()
+    reader.cursor = 7
+    return reader
+
+
+async def test_tills_ahead_of_the_feed_make_the_feeds_begin_anew_and_all_heal(
+    pool: Pool, feed: Feed
+) -> None:
     await fill(pool, 3)
     await sequence(pool)
-    reader = Reader(feed, "all.customers")
-    await reader.catch_up()
-    before = reader.epoch
-    await pool.execute("UPDATE erp_identity SET renewed_at = now() - interval '1 hour'")
-    reader.cursor = 7
-    await reader.catch_up()
-    assert reader.epoch != before
-    assert (reader.pages[-1].prev_seq, reader.cursor) == (0, 3)
-    after = reader.epoch
-    await feed.pull(Pull(scope="all.customers", epoch=after, from_seq=9))
-    assert await pool.fetchval("SELECT feed_epoch FROM erp_identity") == after, (
-        "at most once a minute"
-    )
+    one, two = [await ahead(pool, feed, pos_id) for pos_id in ("p1", "p2")]
+    before = one.epoch
+    await renewed(pool, "1 hour")
+    await one.catch_up()
+    assert (one.epoch, one.pages[-1].prev_seq) == (before, 0), "one till alone may be wrong"
+    await two.catch_up()
+    await one.catch_up()
+    assert two.epoch == one.epoch != before
+    assert (two.cursor, one.cursor) == (3, 3)
+    await feed.pull(Pull(scope="all.customers", epoch=two.epoch, from_seq=9), "p3")
+    await feed.pull(Pull(scope="all.customers", epoch=two.epoch, from_seq=9), "p4")
+    assert await epoch_of(pool) == two.epoch, "at most once a minute"
+
+
+async def test_one_till_alone_makes_the_feeds_begin_anew_at_most_once_a_day(
+    pool: Pool, feed: Feed
+) -> None:
+    await fill(pool, 3)
+    await sequence(pool)
+    wrong, other = await ahead(pool, feed, "p1"), Reader(feed, "all.customers", pos_id="p2")
+    before = await epoch_of(pool)
+    await renewed(pool, "23 hours")
+    for _ in range(5):
+        await wrong.catch_up()
+        await other.catch_up()
+    assert await epoch_of(pool) == before
+    assert [page.prev_seq for page in other.pages] == [0, 3, 3, 3, 3], "others go on as they were"
+    await renewed(pool, "25 hours")
+    await wrong.catch_up()
+    assert await epoch_of(pool) != before
+    assert (wrong.epoch, wrong.cursor) == (await epoch_of(pool), 3), "the only till there is heals"
+
+
+async def test_a_claim_is_forgotten_after_an_hour(pool: Pool, feed: Feed, time: Time) -> None:
+    await fill(pool, 3)
+    await sequence(pool)
+    before = await epoch_of(pool)
+    await renewed(pool, "2 hours")
+    claim = Pull(scope="all.customers", epoch=before, from_seq=9)
+    await feed.pull(claim, "p1")
+    time.move(3_601)
+    await feed.pull(claim, "p2")
+    assert await epoch_of(pool) == before
+    await feed.pull(claim, "p3")
+    assert await epoch_of(pool) != before
 
 
 async def test_i7_an_erased_customer_is_in_no_page_from_that_moment(pool: Pool, feed: Feed) -> None:
@@ -111,12 +161,12 @@ async def test_i7_an_erased_customer_is_in_no_page_from_that_moment(pool: Pool, 
     await sequence(pool)
     pull = Pull(scope="all.customers")
     reader = Reader(feed, "all.customers")
-    reader.take(await feed.pull(pull))
+    reader.take(await feed.pull(pull, "p1"))
     assert '"name"' in reader.rows[str(ids[0])].record
-    first = await feed.pull(pull)
-    assert first is await feed.pull(pull), "kept for the next who asks"
+    first = await feed.pull(pull, "p1")
+    assert first is await feed.pull(pull, "p1"), "kept for the next who asks"
     await pool.execute("UPDATE customer SET state = 'anonymised' WHERE id = $1", ids[0])
-    reader.take(again := await feed.pull(pull))
+    reader.take(again := await feed.pull(pull, "p1"))
     assert again is not first
     assert again.to_seq == first.to_seq
     later = Reader(feed, "all.customers")
@@ -138,7 +188,9 @@ async def test_a_hundred_who_ask_at_once_cost_one_page(
         return await read_rows(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(store, "read_rows", count)
-    pages = await asyncio.gather(*(feed.pull(Pull(scope="all.customers")) for _ in range(100)))
+    pages = await asyncio.gather(
+        *(feed.pull(Pull(scope="all.customers"), f"p{n}") for n in range(100))
+    )
     assert len({id(page) for page in pages}) == 1 == built
 
 

@@ -29,7 +29,7 @@ def pull(**fields: object) -> Pull:
 def test_sync_5_a_pull_goes_on_where_the_till_is() -> None:
     start = decide_start(pull(from_seq=40), STATE)
     assert start.reading == Reading("all.customers", 40, PAGE_ROWS)
-    assert not start.renew
+    assert not start.ahead
 
 
 def test_sync_5_whoever_starts_with_nothing_is_spared_withdrawn_rows() -> None:
@@ -42,14 +42,14 @@ def test_sync_5_whoever_starts_with_nothing_is_spared_withdrawn_rows() -> None:
 
 def test_a_place_in_another_epoch_means_from_the_start() -> None:
     start = decide_start(pull(epoch="before", from_seq=40), STATE)
-    assert (start.reading.after, start.renew) == (0, False)
+    assert (start.reading.after, start.ahead) == (0, False)
 
 
-def test_a_place_that_was_never_reached_means_from_the_start_of_a_new_epoch() -> None:
+def test_a_place_that_was_never_reached_means_from_the_start_and_is_a_claim() -> None:
     start = decide_start(pull(from_seq=101), STATE)
-    assert (start.reading.after, start.renew) == (0, True)
-    assert not decide_start(pull(from_seq=100), STATE).renew
-    assert not decide_start(pull(epoch=None, from_seq=101), STATE).renew, (
+    assert (start.reading.after, start.ahead) == (0, True)
+    assert not decide_start(pull(from_seq=100), STATE).ahead
+    assert not decide_start(pull(epoch=None, from_seq=101), STATE).ahead, (
         "it does not say of which epoch"
     )
 
