@@ -1,6 +1,7 @@
 """Answering questions: several at once, only those somebody still waits for."""
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -141,8 +142,12 @@ class Responder:
                 request.channel.nack(request.delivery.tag, requeue=True)
         except MessagingError:
             self._observe(request, "link_down")
-        except Exception as error:  # of the callbacks; it must not end the others
+        except (
+            Exception
+        ) as error:  # of the callbacks; it must not end the others, nor keep its place in the queue
             self._log_failure("callback_failed", error)
+            with contextlib.suppress(MessagingError):
+                request.channel.nack(request.delivery.tag, requeue=False)
         finally:
             self._busy -= 1
             self._begin()

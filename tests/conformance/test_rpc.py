@@ -55,6 +55,8 @@ class Desk:
     async def park(self, request: Delivery, bad: Bad) -> None:
         self.parked.append((request, bad))
         self.changed.set()
+        if request.body == b"unparkable":
+            raise TypeError("a header of it cannot be written")
 
     def observe(self, event: Event) -> None:
         self.events.append(event)
@@ -208,6 +210,15 @@ async def test_a_question_nobody_vouches_for_is_parked_as_forged_and_not_execute
     assert desk.parked[0][1].code == "forged"
     await desk.ask(b"next")
     assert [request.body for request in desk.asked] == [b"next"]
+
+
+async def test_questions_that_cannot_even_be_parked_leave_room_for_others(
+    desk: Desk, channel: Channel
+) -> None:
+    """More of them than a responder takes at once."""
+    for _ in range(40):
+        await within(channel.publish(Message(b"unparkable", RPC, "search")))
+    assert (await desk.ask(b"next")).body == b"answer to next"
 
 
 async def test_the_answer_goes_to_the_asker_whatever_the_question_says(
