@@ -86,7 +86,7 @@ async def create_customer(
     async with pool.acquire() as connection, connection.transaction():
         with _code_taken(record.code):
             await store.insert_customers(connection, [_write(new, actor)])
-        return await _saved(connection, customer_id, record)
+        return await _saved(connection, customer_id)
 
 
 async def edit_customer(
@@ -121,31 +121,23 @@ async def set_availability(
 async def set_state(
     pool: Pool,
     customer_id: UUID,
-    state: Literal["active", "inactive"],
     actor: Actor,
+    *,
+    state: Literal["active", "inactive"] | None = None,
+    is_customer: bool | None = None,
     expected_version: int | None = None,
 ) -> Saved:
-    """Activates or deactivates a customer (SYNC-4). Raises as edit_customer."""
-    return await _change(
-        pool, customer_id, lambda held: replace(held, state=state), actor, expected_version
-    )
+    """Activates or deactivates a customer, and switches the option Customer: off, it is a prospect or
+    supplier (SYNC-1, SYNC-4). None stays as it is. Raises as edit_customer."""
 
+    def switched(held: Held) -> Held:
+        return replace(
+            held,
+            state=held.state if state is None else state,
+            is_customer=held.is_customer if is_customer is None else is_customer,
+        )
 
-async def set_option(
-    pool: Pool,
-    customer_id: UUID,
-    is_customer: bool,
-    actor: Actor,
-    expected_version: int | None = None,
-) -> Saved:
-    """Switches the option Customer; off, it is a prospect or supplier (SYNC-1, SYNC-4). Raises as edit_customer."""
-    return await _change(
-        pool,
-        customer_id,
-        lambda held: replace(held, is_customer=is_customer),
-        actor,
-        expected_version,
-    )
+    return await _change(pool, customer_id, switched, actor, expected_version)
 
 
 async def find_customer(pool: Pool, customer_id: UUID) -> Held:
@@ -203,13 +195,15 @@ async def _change(
         with _code_taken(after.code):
             await store.update_customers(connection, [_write(after, actor, held)])
         await store.add_history(connection, lines)
-        return await _saved(connection, customer_id, after.customer)
+        return await _saved(connection, customer_id)
 
 
-async def _saved(connection: Connection, customer_id: UUID, record: Customer) -> Saved:
+async def _saved(connection: Connection, customer_id: UUID) -> Saved:
+    """The customer as it is stored. Its record may be no valid one, put there by SQL: it is not read as such."""
     held = await store.load_customer(connection, customer_id)
     assert held is not None
-    key = tax_key(record.tax_number)
+    tax_number = held.fields.get("tax_number")
+    key = tax_key(tax_number) if isinstance(tax_number, str) else None
     others = await store.same_tax_number(connection, key, customer_id) if key else []
     return Saved(held, others)
 

@@ -78,7 +78,7 @@ def customers_router(services: ErpServices) -> APIRouter:
     async def get_customer(customer_id: UUID, who: reader, response: Response) -> CustomerShown:
         """One customer with its version and who may use and edit it."""
         held = await customers.find_customer(pool, customer_id)
-        return _shown(held, response)
+        return _shown(held, _readable(held), response)
 
     @router.post("", status_code=201, responses=problems(401, 403, 409))
     async def create_customer(
@@ -142,16 +142,13 @@ def customers_router(services: ErpServices) -> APIRouter:
         if_match: IfMatch = None,
     ) -> CustomerShown:
         """Activates or deactivates; switches the option Customer (SYNC-1, SYNC-4)."""
-        saved = Saved(await customers.find_customer(pool, customer_id))
-        seen = seen_version(if_match)
+        state: Literal["active", "inactive"] | None = None
         if wanted.active is not None:
-            state: Literal["active", "inactive"] = "active" if wanted.active else "inactive"
-            saved = await customers.set_state(pool, customer_id, state, actor(who), seen)
-            seen = saved.customer.version if seen is not None else None
-        if wanted.is_customer is not None:
-            saved = await customers.set_option(
-                pool, customer_id, wanted.is_customer, actor(who), seen
-            )
+            state = "active" if wanted.active else "inactive"
+        saved = await customers.set_state(
+            pool, customer_id, actor(who),
+            state=state, is_customer=wanted.is_customer, expected_version=seen_version(if_match),
+        )  # fmt: skip
         return _saved(saved, request, response)
 
     @router.get("/{customer_id}/history", responses=problems(401, 403, 404))
@@ -171,17 +168,25 @@ def customers_router(services: ErpServices) -> APIRouter:
 
 
 def _saved(saved: Saved, request: Request, response: Response) -> CustomerShown:
+    """What was changed is told, also of a record that is none: then without it, and with a warning."""
     language = language_of(request)
     warnings = [
         show("customer.duplicate_tax_number", {"name": other.name}, language)
         for other in saved.same_tax_number
     ]
-    return _shown(saved.customer, response, warnings)
+    try:
+        record = saved.customer.customer
+    except ValidationError:
+        record = None
+        warnings.append(show("customer.unreadable", {}, language))
+    return _shown(saved.customer, record, response, warnings)
 
 
-def _shown(held: Held, response: Response, warnings: Sequence[Shown] = ()) -> CustomerShown:
+def _shown(
+    held: Held, record: Customer | None, response: Response, warnings: Sequence[Shown] = ()
+) -> CustomerShown:
     response.headers["ETag"] = etag(held.version)
-    return CustomerShown.whole(held, _readable(held), warnings)
+    return CustomerShown.whole(held, record, warnings)
 
 
 def _readable(held: Held) -> Customer:

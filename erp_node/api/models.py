@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.customers import Code, Country, Customer, CustomerKind, display_name
+from contracts.customers import REQUIRED, Code, Country, Customer, CustomerKind, display_name
 from contracts.matching import Column
 from contracts.search import AttributeValue, Criteria
 from erp_node.customers import Availability
@@ -125,11 +125,15 @@ class CustomerPage(BaseModel):
 class CustomerShown(CustomerLine):
     """A complete customer. `warnings`: what should be looked at, for instance CUST-5."""
 
-    record: Customer
+    record: Annotated[
+        Customer | None, Field(description="null: what was put there by SQL is no valid record")
+    ]
     warnings: list[Shown] = []
 
     @staticmethod
-    def whole(held: Held, record: Customer, warnings: Sequence[Shown] = ()) -> "CustomerShown":
+    def whole(
+        held: Held, record: Customer | None, warnings: Sequence[Shown] = ()
+    ) -> "CustomerShown":
         return CustomerShown(**_line(held), record=record, warnings=list(warnings))
 
 
@@ -171,9 +175,9 @@ class History(BaseModel):
 
 def _line(held: Held) -> dict[str, Any]:
     """Read without validation: a record that was put there wrong by SQL must not hide the others."""
-    record = json.loads(held.text)
-    kind = record.get("kind")
-    names = (record.get(part) for part in ("name", "first_name", "last_name"))
+    fields = held.fields
+    kind = _kind(fields.get("kind"))
+    names = (_text(fields.get(part)) for part in ("name", "first_name", "last_name"))
     return {
         "id": held.id,
         "version": held.version,
@@ -185,9 +189,17 @@ def _line(held: Held) -> dict[str, Any]:
             editors=None if held.editors is None else list(held.editors),
         ),
         "kind": kind,
-        "code": record.get("code"),
+        "code": _text(fields.get("code")),
         "name": display_name(kind, *names),
     }
+
+
+def _kind(value: object) -> CustomerKind | None:
+    return next((kind for kind in REQUIRED if kind == value), None)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _value(text: str | None) -> object:

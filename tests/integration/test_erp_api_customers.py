@@ -235,6 +235,44 @@ async def test_a_record_that_sql_broke_is_listed_and_says_what_is_wrong(api: Api
     assert (problem["code"], problem["fields"][0]["name"]) == ("customer.unreadable", "kind")
 
 
+BROKEN = (
+    "record - 'kind'",
+    """record || '{"kind": "stranger"}' """,
+    """record || '{"birth_date": "soon", "tax_number": 7, "last_name": [1]}' """,
+)
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+async def test_sync_4_a_customer_whose_record_sql_broke_can_still_be_withdrawn(
+    api: Api, broken: str
+) -> None:
+    made = await _make(api)
+    await api.pool.execute(f"UPDATE customer SET record = {broken}")
+    path = f"/customers/{made['id']}"
+    off = await api.send("PUT", f"{path}/state", {"active": False, "is_customer": False})
+    assert (off["state"], off["is_customer"], off["record"]) == ("inactive", False, None)
+    assert [one["code"] for one in off["warnings"]] == ["customer.unreadable"]
+    wanted = {"everywhere": False, "centres": ["lyon"]}
+    moved = await api.send("PUT", f"{path}/availability", wanted)
+    assert moved["availability"]["centres"] == ["lyon"]
+    assert len((await api.get("/customers"))["rows"]) == 1
+    rows = (await api.get(f"{path}/history"))["rows"]
+    assert {"state", "is_customer", "centres"} <= {row["path"] for row in rows}
+
+
+async def test_state_and_option_change_together_or_not_at_all(api: Api) -> None:
+    made = await _make(api)
+    both = {"active": False, "is_customer": False}
+    saved = await api.send("PUT", f"/customers/{made['id']}/state", both)
+    assert saved["version"] == made["version"] + 1
+    await api.send(
+        "PUT", f"/customers/{made['id']}/state", {"active": True, "is_customer": True},
+        status=412, If_Match='"1"',
+    )  # fmt: skip
+    held = await api.get(f"/customers/{made['id']}")
+    assert (held["state"], held["is_customer"]) == ("inactive", False)
+
+
 async def test_an_unknown_customer_and_a_wrong_id_are_told_apart(api: Api) -> None:
     unknown = await api.get(f"/customers/{uuid4()}", status=404)
     assert unknown["code"] == "customer.unknown"
@@ -279,6 +317,7 @@ ROUTES = (
     ("GET", "/scopes/all/digest", None, "erp.read"),
     ("GET", "/dead", None, "erp.dead"),
     ("GET", "/dead/a", None, "erp.dead"),
+    ("DELETE", "/dead/a", None, "erp.dead"),
     ("POST", "/dead/a/reinject", None, "erp.dead"),
 )
 

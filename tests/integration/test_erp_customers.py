@@ -20,7 +20,6 @@ from erp_node.customers import (
     find_customer,
     list_history,
     set_availability,
-    set_option,
     set_state,
 )
 from erp_node.store.pool import Pool, open_pool
@@ -148,17 +147,18 @@ async def test_sync_4_availability_decides_who_is_told(pool: Pool) -> None:
 
 async def test_sync_4_deactivated_and_no_longer_a_customer(pool: Pool) -> None:
     id = await make(pool, retail("A"))
-    assert (await set_state(pool, id, "inactive", MARIA)).customer.state == "inactive"
-    assert (await set_state(pool, id, "active", MARIA)).customer.offered
-    assert not (await set_option(pool, id, False, MARIA)).customer.offered
-    assert (await set_option(pool, id, True, MARIA, expected_version=4)).customer.version == 5
+    assert (await set_state(pool, id, MARIA, state="inactive")).customer.state == "inactive"
+    assert (await set_state(pool, id, MARIA, state="active")).customer.offered
+    assert not (await set_state(pool, id, MARIA, is_customer=False)).customer.offered
+    back = await set_state(pool, id, MARIA, is_customer=True, expected_version=4)
+    assert back.customer.version == 5
     assert [one.line.path for one in await list_history(pool, id)] == [
         "is_customer", "is_customer", "state", "state", "",
     ]  # fmt: skip
 
 
 async def test_cust_3_an_inactive_customer_keeps_its_code(pool: Pool) -> None:
-    await set_state(pool, await make(pool, retail("A")), "inactive", MARIA)
+    await set_state(pool, await make(pool, retail("A")), MARIA, state="inactive")
     with pytest.raises(CustomerRefused):
         await make(pool, retail("A"))
 
@@ -168,7 +168,7 @@ async def test_anon_4_an_erased_customer_is_not_changed(pool: Pool, state: str) 
     id = await store_customer(pool, retail("A"), state=state)
     for attempt in (
         edit_customer(pool, id, retail("B"), 1, MARIA),
-        set_state(pool, id, "active", MARIA),
+        set_state(pool, id, MARIA, state="active"),
         set_availability(pool, id, Availability(), MARIA),
     ):
         with pytest.raises(UnknownCustomer) as caught:
@@ -177,7 +177,7 @@ async def test_anon_4_an_erased_customer_is_not_changed(pool: Pool, state: str) 
 
 
 async def test_nobody_is_unknown(pool: Pool) -> None:
-    for attempt in (find_customer(pool, uuid4()), set_state(pool, uuid4(), "active", MARIA)):
+    for attempt in (find_customer(pool, uuid4()), set_state(pool, uuid4(), MARIA, state="active")):
         with pytest.raises(UnknownCustomer) as caught:
             await attempt
         assert caught.value.code == "customer.unknown"
