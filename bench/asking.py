@@ -20,6 +20,7 @@ ROUNDS = 4
 
 async def search_rtt_vs_raw_rpc(stand: Stand) -> tuple[float, float, str]:
     """p50 of a search that finds up to six customers, asked as a till asks; rounds in turn with the floor."""
+    await stand.stop_till()
     count = 250 if stand.quick else 1_000
     phrases = _phrases(stand, count)
     searches: list[float] = []

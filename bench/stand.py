@@ -64,6 +64,12 @@ class Stand:
         return time.perf_counter() - began
 
 
+    async def stop_till(self) -> None:
+        """Stops the first till, if it runs: a figure it has no part in must not pay for it."""
+        if self.till.process.running:
+            await self.till.process.stop()
+
+
 @asynccontextmanager
 async def open_stand(
     services: Services, folder: Path, customers: int, quick: bool, progress: Progress

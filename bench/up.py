@@ -22,6 +22,7 @@ async def journal_vs_raw_pg(stand: Stand) -> tuple[float, float, str]:
     """Entries of one till applied per second, all committed; they wait in the queue when the clock starts."""
     count = 8_000 if stand.quick else 20_000
     till = stand.system.tills[1]
+    await stand.stop_till()
     customers = await _customers(stand.system.dsn, till.centre, count)
     epoch = f"bench{stand.rng.getrandbits(32):08x}"
     floor = await raw_pg_transactions(stand.system.dsn, 2.0)
@@ -68,7 +69,7 @@ async def _customers(dsn: str, centre: str, count: int) -> list[tuple[UUID, int]
             """
             SELECT id, version FROM customer
             WHERE state = 'active' AND is_customer AND (everywhere OR $1 = ANY (centres))
-              AND (editors IS NULL OR $1 = ANY (editors)) 
+              AND (editors IS NULL OR $1 = ANY (editors))
             ORDER BY record -> 'academic_title' IS NOT NULL LIMIT $2
             """,
             centre, count,

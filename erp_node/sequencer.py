@@ -80,8 +80,10 @@ class Sequencer:
 
     async def catch_up(self) -> None:
         """Numbers and sends until no mark is left, then writes the words nobody waits for."""
+        done: Pass | None = None
         while True:
-            done = await sequence_once(self._pool)
+            async with _wording_ahead(self._pool, wanted=done is not None and done.marks == MARKS):
+                done = await sequence_once(self._pool)
             if done.numbered:
                 await self._tell(done)
                 await self._analyse(done)
@@ -146,6 +148,27 @@ async def sequence_once(pool: Pool) -> Pass:
         if done.told:
             await store.put_progress(connection, done.told)
         return done
+
+
+@asynccontextmanager
+async def _wording_ahead(pool: Pool, *, wanted: bool) -> AsyncIterator[None]:
+    """While a pass numbers, which is PostgreSQL's work, words of the marks behind it are made, which is Python's."""
+    if not wanted:
+        yield
+        return
+    ahead = asyncio.create_task(word_next(pool))
+    try:
+        yield
+        await ahead
+    finally:
+        ahead.cancel()
+        await asyncio.wait([ahead])
+
+
+async def word_next(pool: Pool) -> None:
+    """Makes missing words of the marks behind those that the next pass takes."""
+    async with pool.acquire() as connection, connection.transaction():
+        await _word(connection, await store.read_unworded(connection, MARKS, MARKS))
 
 
 async def word_at_leisure(pool: Pool) -> int:

@@ -125,9 +125,9 @@ async def begin_pass(connection: Connection) -> str | None:
     return renewed
 
 
-async def read_unworded(connection: Connection, marks: int) -> list[Unworded]:
-    """Customers without words among those of the next marks."""
-    rows = await connection.fetch(SQL["read_unworded"], marks)
+async def read_unworded(connection: Connection, marks: int, behind: int = 0) -> list[Unworded]:
+    """Customers without words among those of the next marks, `behind` so many others."""
+    rows = await connection.fetch(SQL["read_unworded"], marks, behind)
     return [Unworded(row["id"], row["version"], row["record"]) for row in rows]
 
 

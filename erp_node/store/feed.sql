@@ -29,11 +29,11 @@ WHERE feed_epoch = $1 AND renewed_at < clock_timestamp() - interval '1 minute'
 RETURNING feed_epoch;
 
 -- name: read_unworded
--- Customers of the next $1 marks whose words are missing.
+-- Customers of the next $1 marks, behind $2 others, whose words are missing.
 SELECT c.id, c.version, c.record::text AS record
 FROM customer c
 WHERE EXISTS (SELECT FROM word_mark)
-  AND c.id IN (SELECT entity FROM (SELECT kind, entity FROM feed_mark ORDER BY id LIMIT $1) AS next
+  AND c.id IN (SELECT entity FROM (SELECT kind, entity FROM feed_mark ORDER BY id LIMIT $1 OFFSET $2) AS next
                WHERE kind = 'customer')
   AND EXISTS (SELECT FROM word_mark m WHERE m.customer_id = c.id)
   AND NOT EXISTS (SELECT FROM customer_trouble t WHERE t.customer_id = c.id AND t.version = c.version);
