@@ -22,12 +22,13 @@ from contracts.topology import (
 from erp_node.store import tills as store
 from erp_node.store.pool import Pool
 from erp_node.store.tills import EnrolledTill, HeardTill, Mode
-from messaging.admin import hash_password
+from messaging.admin import AdminError, hash_password
 from messaging.channel import Channel
 from messaging.topology import declare, remove
 
 ONLINE_S = 25.0
 """A till greets every ten seconds; two may be lost."""
+NOT_FOUND = 404
 
 _POS = re.compile(POS_ID)
 _CENTRE = re.compile(get_args(Code)[1].metadata[0].pattern)
@@ -115,11 +116,21 @@ async def enrol_till(
 
 
 async def retire_till(pool: Pool, users: BrokerUsers, channel: Channel, pos_id: str) -> None:
-    """Takes a till's user and queues away. Raises WrongTill when there is no such till."""
+    """Takes a till's user and queues away, and what the feeds kept for it.
+
+    Right to repeat when it failed halfway, as often as wanted. Raises WrongTill when there never was
+    such a till, messaging.admin.AdminError, or MessagingError.
+    """
     till = await store.find(pool, pos_id)
-    if till is None or not await store.retire(pool, pos_id):
+    if till is None:
         raise WrongTill("till.unknown", "pos_id", f"no till {pos_id} is enrolled")
-    await users.delete_user(user_of(pos_id))
+    async with pool.acquire() as connection, connection.transaction():
+        await store.retire(connection, pos_id)
+    try:
+        await users.delete_user(user_of(pos_id))
+    except AdminError as error:
+        if error.status != NOT_FOUND:
+            raise
     await remove(channel, till_topology(till.address, till.partition))
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from contracts.presence import Hello
 from contracts.topology import TillAddress
-from erp_node.store.pool import Database
+from erp_node.store.pool import Connection, Database
 from erp_node.store.queries import load_sql
 
 SQL = load_sql("tills.sql")
@@ -48,9 +48,11 @@ async def enrol(database: Database, till: EnrolledTill) -> None:
     )
 
 
-async def retire(database: Database, pos_id: str) -> bool:
-    """False when there is no such active till."""
-    return await database.fetchval(SQL["retire"], pos_id) is not None
+async def retire(connection: Connection, pos_id: str) -> None:
+    """Within a transaction: the till is no longer active, and nothing is numbered for it any more."""
+    await connection.execute(SQL["wait_for_numbering"])
+    for step in ("retire", "forget_holdings", "forget_feed"):
+        await connection.execute(SQL[step], pos_id)
 
 
 async def find(database: Database, pos_id: str) -> EnrolledTill | None:

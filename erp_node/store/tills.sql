@@ -7,8 +7,22 @@ ON CONFLICT (pos_id) DO UPDATE
 SET centre = excluded.centre, mode = excluded.mode, partition = excluded.partition,
     password_hash = excluded.password_hash, active = true, enrolled_at = now();
 
+-- name: wait_for_numbering
+-- What the sequencer is numbering now it has numbered then: see begin_pass in feed.sql.
+SELECT pg_advisory_xact_lock(7305002);
+
 -- name: retire
-UPDATE till SET active = false WHERE pos_id = $1 AND active RETURNING pos_id;
+UPDATE till SET active = false WHERE pos_id = $1;
+
+-- name: forget_holdings
+DELETE FROM till_holding WHERE pos_id = $1;
+
+-- name: forget_feed
+-- The head stays: a till that is enrolled again must not be given a number twice.
+WITH marks AS (DELETE FROM feed_mark WHERE scope = 'pos.' || $1::text),
+     rows AS (DELETE FROM feed_entry WHERE scope = 'pos.' || $1::text),
+     progress AS (DELETE FROM feed_progress WHERE pos_id = $1)
+UPDATE feed_scope SET entries = 0 WHERE scope = 'pos.' || $1::text;
 
 -- name: find
 SELECT pos_id, centre, mode, partition, password_hash, active FROM till WHERE pos_id = $1;

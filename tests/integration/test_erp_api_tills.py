@@ -104,7 +104,9 @@ async def test_a_till_is_enrolled_may_connect_and_is_retired(
     await api.send("DELETE", "/tills/test-lyon-1", status=204)
     with pytest.raises(LinkDown):
         await till.connect("till")
-    problem = await api.send("DELETE", "/tills/test-lyon-1", status=404)
+    await api.send("DELETE", "/tills/test-lyon-1", status=204)
+    await api.get("/tills/test-lyon-1", status=404)
+    problem = await api.send("DELETE", "/tills/nobody", status=404)
     assert problem["code"] == "till.unknown"
 
 

@@ -15,6 +15,7 @@ from erp_node.callers import Callers
 from erp_node.presence import answer_hello
 from erp_node.questions import Desk
 from erp_node.store.pool import Pool, open_pool
+from erp_node.store.tills import read_heads
 from erp_node.tills import (
     Enrolment,
     WrongTill,
@@ -25,7 +26,7 @@ from erp_node.tills import (
     put_users_back,
     retire_till,
 )
-from messaging.admin import Admin
+from messaging.admin import Admin, AdminError
 from messaging.amqp import AmqpBroker
 from messaging.channel import Channel, Connection, Delivery, Message, NotAllowed, NotFound
 from messaging.clock import SystemClock
@@ -168,9 +169,63 @@ async def test_i10_a_retired_till_has_neither_user_nor_queue(
     with pytest.raises(NotFound):
         await (await erp.channel(confirms=False, prefetch=0)).get(f"pos.{pos_id}.feed")
     with pytest.raises(WrongTill, match="pos_id"):
-        await retire_till(pool, admin, channel, pos_id)
+        await retire_till(pool, admin, channel, "never-enrolled")
     await declare_everything(pool, channel)
     assert await list_standings(pool) == []
+
+
+class Failing:
+    """The broker's users, away at the first attempt to take one away."""
+
+    def __init__(self, admin: Admin) -> None:
+        self.put_user, self.put_rights = admin.put_user, admin.put_rights
+        self._admin = admin
+        self._away = True
+
+    async def delete_user(self, name: str) -> None:
+        if self._away:
+            self._away = False
+            raise AdminError("DELETE", "http://broker/api/users", "not reachable")
+        await self._admin.delete_user(name)
+
+
+async def test_i10_a_retirement_that_failed_halfway_is_repeated(
+    vhost: Vhost, pool: Pool, admin: Admin, erp: Connection, channel: Channel, pos_id: str
+) -> None:
+    enrolment = await enrol_till(pool, admin, channel, pos_id, "C1")
+    users = Failing(admin)
+    with pytest.raises(AdminError):
+        await retire_till(pool, users, channel, pos_id)
+    assert not await refused(vhost, enrolment)
+    for _ in range(2):
+        await retire_till(pool, users, channel, pos_id)
+        assert await refused(vhost, enrolment)
+    with pytest.raises(NotFound):
+        await (await erp.channel(confirms=False, prefetch=0)).get(f"pos.{pos_id}.feed")
+
+
+async def test_sync_2_nothing_is_numbered_for_a_retired_till_and_its_numbers_go_on(
+    pool: Pool, admin: Admin, channel: Channel, pos_id: str
+) -> None:
+    await enrol_till(pool, admin, channel, pos_id, "C1", "local_only")
+    ids = [await store_customer(pool, retail(code)) for code in ("A", "B")]
+    for id in ids:
+        await pool.execute("INSERT INTO till_holding VALUES ($1, $2)", pos_id, id)
+    await sequence(pool)
+    head = (await read_heads(pool))[f"pos.{pos_id}"]
+    assert head >= 2
+    await retire_till(pool, admin, channel, pos_id)
+    await pool.execute("UPDATE customer SET is_customer = false")
+    await sequence(pool)
+    own = "SELECT count(*) FROM feed_entry WHERE scope = $1"
+    assert await pool.fetchval(own, f"pos.{pos_id}") == 0
+    assert (await read_heads(pool))[f"pos.{pos_id}"] == head
+    await enrol_till(pool, admin, channel, pos_id, "C1", "local_only")
+    await pool.execute("UPDATE customer SET is_customer = true")
+    await pool.execute("INSERT INTO till_holding VALUES ($1, $2)", pos_id, ids[0])
+    await sequence(pool)
+    assert (await read_heads(pool))[f"pos.{pos_id}"] == head + 1
+    assert await pool.fetchval(own, f"pos.{pos_id}") == 1
 
 
 @pytest.mark.parametrize(
