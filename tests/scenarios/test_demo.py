@@ -1,0 +1,48 @@
+"""The first command of the README: it shows a system, and Ctrl-C ends it."""
+
+import os
+import secrets
+import signal
+import sys
+from pathlib import Path
+
+import asyncpg
+import httpx
+
+from ops.services import Services
+from tests.processes import Spawner, is_empty, processes_with
+
+LAST_LINE = "Ctrl-C stops everything and leaves nothing behind."
+
+
+async def test_sync_5_the_demo_tells_that_the_tills_are_complete_and_ctrl_c_leaves_nothing_behind(
+    spawn: Spawner, services: Services, folder: Path
+) -> None:
+    mark = secrets.token_hex(8)
+    env = {**services.environment, "TMPDIR": str(folder), "COMPTOIR_TEST_MARK": mark}
+    argv = (sys.executable, "-u", "-m", "ops", "demo", "--customers", "100")
+    demo = await spawn(*argv, env=env, line=LAST_LINE, seconds=120)
+    assert len([line for line in demo.lines if ": complete after " in line]) == 2
+    place = await demo.wait_line("(virtual host ")
+    name = place.rpartition(" ")[2].rstrip(")")
+    assert await _exists(services, name) == (True, True)
+    os.killpg(demo.pid, signal.SIGINT)
+    assert await demo.wait(60) == 0
+    assert processes_with(mark.encode()) == []
+    assert is_empty(folder), list(folder.iterdir())
+    assert await _exists(services, name) == (False, False)
+
+
+async def _exists(services: Services, name: str) -> tuple[bool, bool]:
+    """Whether there is such a virtual host, and such a database."""
+    auth = httpx.URL(services.amqp_url)
+    async with httpx.AsyncClient(
+        base_url=services.amqp_api, auth=(auth.username, auth.password), trust_env=False
+    ) as api:
+        vhosts = [one["name"] for one in (await api.get("/api/vhosts")).json()]
+    connection = await asyncpg.connect(services.erp_dsn)
+    try:
+        found = await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name)
+    finally:
+        await connection.close()
+    return name in vhosts, found is not None
