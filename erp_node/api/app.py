@@ -1,5 +1,7 @@
 """The ERP's HTTP API."""
 
+import asyncio
+
 import asyncpg
 from fastapi import FastAPI
 
@@ -22,6 +24,7 @@ as a stable `code` and a `text` in the language of Accept-Language (en, fr).
 """
 
 CHECK_S = 2.0
+"""Seconds the database has to answer /readyz."""
 
 
 def make_api(services: ErpServices, version: str) -> FastAPI:
@@ -29,7 +32,8 @@ def make_api(services: ErpServices, version: str) -> FastAPI:
 
     async def database_answers() -> bool:
         try:
-            await services.pool.fetchval("SELECT 1", timeout=CHECK_S)
+            async with asyncio.timeout(CHECK_S):  # waiting for a free connection included
+                await services.pool.fetchval("SELECT 1")
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
             return False
         return True

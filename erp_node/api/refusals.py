@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from erp_node.customers import CustomerRefused
 from erp_node.reference import WrongRecord
+from erp_node.store.faults import is_transient
 from erp_node.tills import WrongTill
 from messaging.admin import AdminError
 from messaging.channel import MessagingError
@@ -52,8 +53,11 @@ async def answer_wrong(request: Request, error: Exception) -> Response:
     return problem_response(problem, language_of(request))
 
 
-async def answer_no_database(request: Request, error: Exception) -> Response:
-    """The handler of a database that is away or too slow: nothing was changed, or nobody knows."""
+async def answer_database(request: Request, error: Exception) -> Response:
+    """The handler of the database's errors: one that will pass is 503, nothing was changed or nobody
+    knows; any other is raised on, and 500."""
+    if not is_transient(error):
+        raise error
     return _unavailable(request, "store.failed", error)
 
 
@@ -73,12 +77,11 @@ HANDLERS: Mapping[type[Exception], Handler] = {
     CustomerRefused: answer_customer_refused,
     WrongRecord: answer_wrong,
     WrongTill: answer_wrong,
-    asyncpg.PostgresConnectionError: answer_no_database,
-    asyncpg.CannotConnectNowError: answer_no_database,
-    asyncpg.QueryCanceledError: answer_no_database,
-    asyncpg.InterfaceError: answer_no_database,
-    OSError: answer_no_database,
-    TimeoutError: answer_no_database,
+    asyncpg.PostgresError: answer_database,
+    asyncpg.InterfaceError: answer_database,
+    asyncpg.InternalClientError: answer_database,
+    OSError: answer_database,
+    TimeoutError: answer_database,
     MessagingError: answer_no_broker,
     AdminError: answer_no_broker,
 }

@@ -1,5 +1,6 @@
 """The node's status and the feeds' digests over the ERP's API, on PostgreSQL."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -99,3 +100,43 @@ async def test_a_database_that_is_away_is_said_so_and_named(api: Api) -> None:
     assert problem["code"] == "store.failed"
     parts = (await api.http.get("http://erp/readyz")).json()["parts"]
     assert parts == {"database": False, "broker": False}
+
+
+FAULT = """CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'Dupont' USING ERRCODE = '{code}'; END $$;
+CREATE TRIGGER fail BEFORE INSERT ON reference EXECUTE FUNCTION fail();"""
+CENTRE = {"kind": "centre", "code": "lyon", "country": "FR"}
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("40P01", 503),
+        ("40001", 503),
+        ("53300", 503),
+        ("57P01", 503),
+        ("55P03", 503),
+        ("22012", 500),
+    ],
+)
+async def test_what_will_pass_in_the_database_is_503_and_to_be_tried_again(
+    api: Api, code: str, status: int
+) -> None:
+    await api.pool.execute(FAULT.format(code=code))
+    answer = await api.http.put("/reference/centre/lyon", json=CENTRE)
+    assert answer.status_code == status
+    assert answer.headers.get("Retry-After") == ("2" if status == 503 else None)
+    assert "Dupont" not in answer.text
+
+
+async def test_a_pool_without_a_free_connection_makes_the_node_not_ready_instead_of_hanging(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("erp_node.api.app.CHECK_S", 0.2)
+    lent = [await api.pool.acquire() for _ in range(api.pool.get_max_size())]
+    async with asyncio.timeout(10):
+        answer = await api.http.get("http://erp/readyz")
+    assert answer.json()["parts"]["database"] is False
+    for one in lent:
+        await api.pool.release(one)
+    assert (await api.http.get("http://erp/readyz")).json()["parts"]["database"] is True
