@@ -1,9 +1,11 @@
 """What the ERP's commands do, from settings to done; what a person can mend ends in CannotDo."""
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from errno import EISDIR
 from pathlib import Path
+from typing import TextIO
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import asyncpg
@@ -75,25 +77,44 @@ async def import_with_progress(
 
 
 async def enrol(settings: ErpSettings, pos_id: str, centre: str, mode: Mode, path: Path) -> None:
-    """Enrols a till and writes its enrolment file, readable by its owner alone."""
-    async with (
-        _mendable(),
-        pool_of(settings) as pool,
-        admin_of(settings) as admin,
-        channel_of(settings) as channel,
-    ):
-        enrolment = await tills.enrol_till(pool, admin, channel, pos_id, centre, mode)
+    """Enrols a till and writes its enrolment file, readable by its owner alone.
+
+    A file that cannot be written is found out before the till gets another password.
+    """
+    with _private_file(path) as file:
+        async with (
+            _mendable(),
+            pool_of(settings) as pool,
+            admin_of(settings) as admin,
+            channel_of(settings) as channel,
+        ):
+            enrolment = await tills.enrol_till(pool, admin, channel, pos_id, centre, mode)
         lines = {
             "pos_id": pos_id,
             "centre": centre,
             "mode": mode,
             "amqp_url": till_url(settings.amqp_url, enrolment.user, enrolment.password),
         }
-        text = "".join(f'{name} = "{value}"\n' for name, value in lines.items())
-        with suppress(FileNotFoundError):
-            path.unlink()
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(text)
+        file.write("".join(f'{name} = "{value}"\n' for name, value in lines.items()))
+
+
+@contextmanager
+def _private_file(path: Path) -> Iterator[TextIO]:
+    """A new file that takes the place of what is at `path` once all went well. Raises CannotDo."""
+    begun = path.with_name(f".{path.name}.new")
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
+        begun.unlink(missing_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        try:
+            with os.fdopen(os.open(begun, flags, 0o600), "w") as file:
+                yield file
+            begun.replace(path)
+        finally:
+            begun.unlink(missing_ok=True)
+    except OSError as error:
+        raise CannotDo(f"{path}: {error.strerror or error}") from None
 
 
 async def retire(settings: ErpSettings, pos_id: str) -> None:
@@ -182,7 +203,10 @@ async def _mendable() -> AsyncIterator[None]:
         raise CannotDo(f"broker administration: {error}") from None
     except MessagingError as error:
         raise CannotDo(f"COMPTOIR_AMQP_URL: {error}") from None
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except OSError as error:
+        where = error.filename or "COMPTOIR_ERP_DSN"
+        raise CannotDo(f"{where}: {error.strerror or error}") from None
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise CannotDo(f"COMPTOIR_ERP_DSN: {error}") from None
 
 

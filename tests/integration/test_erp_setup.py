@@ -1,0 +1,98 @@
+"""What the ERP's commands leave behind, and what they say when something is in their way."""
+
+import secrets
+import tomllib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from contracts.topology import user_of
+from erp_node.settings import ErpSettings
+from erp_node.setup import CannotDo, enrol, import_with_progress
+from messaging.admin import Admin
+from messaging.amqp import AmqpBroker
+from runtime.settings import load
+from tests.databases import Database, Migrate
+from tests.erp import migrated
+from tests.vhosts import Vhost
+
+
+@pytest.fixture
+def migrate() -> Migrate:
+    return migrated
+
+
+@pytest.fixture
+def settings(vhost: Vhost, database: Database, monkeypatch: pytest.MonkeyPatch) -> ErpSettings:
+    monkeypatch.setenv("COMPTOIR_ERP_DSN", database.dsn)
+    monkeypatch.setenv("COMPTOIR_AMQP_URL", vhost.admin_url)
+    monkeypatch.setenv("COMPTOIR_AMQP_ADMIN_URL", vhost.api)
+    return load(ErpSettings)
+
+
+@pytest.fixture
+async def pos_id(vhost: Vhost) -> AsyncIterator[str]:
+    """Users belong to the whole broker, so every test has its own."""
+    name = f"t{secrets.token_hex(5)}"
+    yield name
+    async with Admin(vhost.api, vhost.name) as admin:
+        if user_of(name) in {one.name for one in await admin.users()}:
+            await admin.delete_user(user_of(name))
+
+
+async def test_an_enrolment_file_is_its_owners_alone_and_lets_the_till_connect(
+    settings: ErpSettings, pos_id: str, folder: Path
+) -> None:
+    path = folder / "till.toml"
+    for _ in range(2):
+        await enrol(settings, pos_id, "C1", "full", path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(folder.iterdir()) == [path]
+    written = tomllib.loads(path.read_text())
+    assert (written["pos_id"], written["centre"], written["mode"]) == (pos_id, "C1", "full")
+    await (await AmqpBroker(written["amqp_url"]).connect("till")).close()
+
+
+async def test_a_file_that_cannot_be_written_is_named_and_the_till_keeps_its_password(
+    settings: ErpSettings, pos_id: str, folder: Path
+) -> None:
+    path = folder / "till.toml"
+    await enrol(settings, pos_id, "C1", "full", path)
+    before = tomllib.loads(path.read_text())["amqp_url"]
+    (folder / "taken").mkdir()
+    for wrong in (folder / "nowhere" / "till.toml", folder / "taken"):
+        with pytest.raises(CannotDo) as said:
+            await enrol(settings, pos_id, "C1", "full", wrong)
+        assert str(said.value).startswith(f"{wrong}: ")
+    await (await AmqpBroker(before).connect("till")).close()
+
+
+async def test_an_enrolment_that_fails_leaves_the_file_that_was_there(
+    settings: ErpSettings, pos_id: str, folder: Path
+) -> None:
+    path = folder / "till.toml"
+    path.write_text("as it was")
+    with pytest.raises(CannotDo, match="centre"):
+        await enrol(settings, pos_id, "no centre", "full", path)
+    assert path.read_text() == "as it was"
+    assert list(folder.iterdir()) == [path]
+
+
+async def test_a_rejects_file_that_cannot_be_written_is_named(
+    settings: ErpSettings, folder: Path
+) -> None:
+    source, rejects = folder / "in.csv", folder / "nowhere" / "out.csv"
+    source.write_text("code,kind,name\n,business,\n")
+    with pytest.raises(CannotDo) as said:
+        await import_with_progress(settings, source, rejects, Console(quiet=True))
+    assert str(said.value).startswith(f"{rejects}: ")
+
+
+async def test_a_database_that_cannot_be_reached_is_said_to_be_the_dsns_fault(
+    settings: ErpSettings, folder: Path
+) -> None:
+    away = settings.model_copy(update={"dsn": "postgresql://erp@127.0.0.1:1/erp"})
+    with pytest.raises(CannotDo, match="COMPTOIR_ERP_DSN"):
+        await enrol(away, "p1", "C1", "full", folder / "till.toml")
