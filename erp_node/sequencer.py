@@ -32,6 +32,9 @@ PublishPage: TypeAlias = Callable[[BuiltPage], Awaitable[None]]
 MARKS = 2_000
 """Marks taken in one pass: as many as are numbered in about a tenth of a second."""
 
+LEISURE_AFTER_S = 1.0
+"""When nothing was numbered for so long: tills are still pulling what was."""
+
 LEISURE_ROWS = 500
 """Words written into the search between two looks for marks."""
 
@@ -59,6 +62,7 @@ class Sequencer:
         self._publish = publish
         self._rng = rng
         self._numbered = self._analysed = 0
+        self._numbered_at = -LEISURE_AFTER_S
 
     async def run(self) -> None:
         """Works until cancelled: woken by PostgreSQL, and looking twice a second by itself."""
@@ -80,14 +84,18 @@ class Sequencer:
 
     async def catch_up(self) -> None:
         """Numbers and sends until no mark is left, then writes the words nobody waits for."""
-        done: Pass | None = None
+        loop, done = asyncio.get_running_loop(), None
         while True:
             async with _wording_ahead(self._pool, wanted=done is not None and done.marks == MARKS):
                 done = await sequence_once(self._pool)
             if done.numbered:
+                self._numbered_at = loop.time()
                 await self._tell(done)
                 await self._analyse(done)
-            if done.marks < MARKS and not await word_at_leisure(self._pool):
+            if done.marks == MARKS:
+                continue
+            busy = loop.time() - self._numbered_at < LEISURE_AFTER_S
+            if busy or not await word_at_leisure(self._pool):
                 return
 
     async def _tell(self, done: Pass) -> None:

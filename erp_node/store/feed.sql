@@ -30,7 +30,7 @@ RETURNING feed_epoch;
 
 -- name: read_unworded
 -- Customers of the next $1 marks, behind $2 others, whose words are missing.
-SELECT c.id, c.version, c.record::text AS record
+SELECT c.id, c.version, c.wire AS record
 FROM customer c
 WHERE EXISTS (SELECT FROM word_mark)
   AND c.id IN (SELECT entity FROM (SELECT kind, entity FROM feed_mark ORDER BY id LIMIT $1 OFFSET $2) AS next
@@ -39,7 +39,7 @@ WHERE EXISTS (SELECT FROM word_mark)
   AND NOT EXISTS (SELECT FROM customer_trouble t WHERE t.customer_id = c.id AND t.version = c.version);
 
 -- name: read_any_unworded
-SELECT c.id, c.version, c.record::text AS record
+SELECT c.id, c.version, c.wire AS record
 FROM word_mark m JOIN customer c ON c.id = m.customer_id
 WHERE NOT EXISTS (SELECT FROM customer_trouble t WHERE t.customer_id = c.id AND t.version = c.version)
 LIMIT $1;
