@@ -32,13 +32,23 @@ def run(
     http_port: Annotated[int | None, typer.Option(help="instead of COMPTOIR_ERP_HTTP_PORT")] = None,
 ) -> None:
     """Runs the ERP node until told to stop. Says `ready URL` once it serves."""
-    from erp_node.app import run_node
+    from erp_node.app import NodeFailed, run_node
+    from erp_node.setup import CannotDo
     from runtime.logs import configure_logs
     from runtime.run import run as run_until_told
 
     settings = _settings(http_port=http_port)
     configure_logs("erp", settings.log_format, settings.log_level)
-    run_until_told(lambda: run_node(settings, lambda url: print(f"ready {url}", flush=True)))  # noqa: T201
+
+    def say_ready(url: str) -> None:
+        print(f"ready {url}", flush=True)  # noqa: T201
+
+    try:
+        run_until_told(lambda: run_node(settings, say_ready))
+    except CannotDo as error:
+        raise _wrong(str(error)) from None
+    except NodeFailed:
+        raise typer.Exit(1) from None
 
 
 @app.command(name="import", epilog=_SETTINGS)

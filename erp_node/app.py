@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import socket
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from uuid import UUID
+
+import structlog
 
 from contracts import envelope
 from contracts.envelope import Headers
@@ -41,7 +44,7 @@ from erp_node.queues import keep_queues
 from erp_node.search import SearchDesk, answer_code_check, answer_fetch, answer_search
 from erp_node.sequencer import PublishPage, Sequencer
 from erp_node.settings import ErpSettings
-from erp_node.setup import admin_of, channel_of, till_url
+from erp_node.setup import CannotDo, admin_of, channel_of, mendable, till_url
 from erp_node.store.migrations import migrate
 from erp_node.store.pool import Pool, open_pool
 from erp_node.store.search import open_question_pool
@@ -53,6 +56,7 @@ from messaging.clock import SystemClock
 from messaging.connection import Link
 from messaging.consumer import OrderedConsumer
 from messaging.dead import DeadLetters
+from messaging.failures import describe
 from messaging.publisher import Publisher
 from messaging.responder import Answer, Responder
 from web.passwords import Passwords
@@ -60,6 +64,8 @@ from web.server import listen, port_of, serve
 from web.sessions import Gate, Sessions
 
 PUBLISHING, JOURNAL, ASKED = "erp publishing", "erp journal", "erp questions"
+
+log = structlog.get_logger()
 
 
 def software_version() -> str:
@@ -70,21 +76,51 @@ def software_version() -> str:
         return "0.1.0"
 
 
+class NodeFailed(Exception):
+    """The node ended by a fault of its own; the log says where, without anybody's data."""
+
+
 async def run_node(settings: ErpSettings, say_ready: Callable[[str], None]) -> None:
-    """Runs the ERP node until cancelled; tells the URL once it serves."""
-    await migrate(settings.dsn)
+    """Runs the ERP node until cancelled; tells the URL once it serves. Raises NodeFailed, CannotDo."""
     async with AsyncExitStack() as stack:
-        node = await open_node(settings, stack)
-        listener = listen(settings.http_host, settings.http_port)
-        ready = asyncio.Event()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(
-                serve(make_api(node.services, software_version()), listener, ready=ready)
-            )
-            await ready.wait()
-            for task in node.tasks():
-                group.create_task(task)
-            say_ready(f"http://{settings.http_host}:{port_of(listener)}")
+        async with mendable():
+            await migrate(settings.dsn)
+            node = await open_node(settings, stack)
+        listener = _listen(settings)
+        url = f"http://{settings.http_host}:{port_of(listener)}"
+        try:
+            await _run_parts(node, listener, lambda: say_ready(url))
+        except Exception as error:
+            for one in _each(error):
+                log.critical("the node ends", action="failed", error=describe(one))
+            raise NodeFailed from None
+
+
+def _listen(settings: ErpSettings) -> socket.socket:
+    try:
+        return listen(settings.http_host, settings.http_port)
+    except OSError as error:
+        where = f"COMPTOIR_ERP_HTTP_HOST and _PORT, {settings.http_host}:{settings.http_port}"
+        raise CannotDo(f"{where}: {error.strerror or error}") from None
+
+
+async def _run_parts(node: "Node", listener: socket.socket, say_ready: Callable[[], None]) -> None:
+    ready = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(serve(make_api(node.services, software_version()), listener, ready=ready))
+        await ready.wait()
+        for task in node.tasks():
+            group.create_task(task)
+        say_ready()
+
+
+def _each(error: Exception) -> Iterator[Exception]:
+    """The exceptions of a group, one by one."""
+    if isinstance(error, ExceptionGroup):
+        for one in error.exceptions:
+            yield from _each(one)
+    else:
+        yield error
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +131,11 @@ class Node:
     links: tuple[Link, ...]
     sequencer: Sequencer
     heart: Heart
-    keeper: Coroutine[Any, Any, None] | None = None
+    keep_queues: Callable[[], Coroutine[Any, Any, None]] | None = None
 
     def tasks(self) -> tuple[Coroutine[Any, Any, None], ...]:
         links = (link.run() for link in self.links)
-        kept = () if self.keeper is None else (self.keeper,)
+        kept = () if self.keep_queues is None else (self.keep_queues(),)
         clean = keep_index_clean(self.services.pool)
         return (*links, self.sequencer.run(), self.heart.run(), clean, *kept)
 
@@ -154,16 +190,16 @@ async def open_node(settings: ErpSettings, stack: AsyncExitStack) -> Node:
             pool, builder, _page_with(tools), _beat_with(tools),
             clock=clock, new_id=tools.new_id, interval_s=settings.beat_s,
         ),
-        _kept_queues(pool, settings, admin) if admin else None,
+        partial(_keep_queues, pool, settings, admin) if admin else None,
     )  # fmt: skip
 
 
-def _kept_queues(pool: Pool, settings: ErpSettings, admin: Admin) -> Coroutine[Any, Any, None]:
+async def _keep_queues(pool: Pool, settings: ErpSettings, admin: Admin) -> None:
     async def declare_again() -> None:
         async with channel_of(settings) as channel:
             await tills.declare_everything(pool, channel)
 
-    return keep_queues(admin, AmqpBroker(settings.amqp_url), declare_again)
+    await keep_queues(admin, AmqpBroker(settings.amqp_url), declare_again)
 
 
 def _consumers(tools: _Tools, intake: Intake) -> Iterator[OrderedConsumer]:

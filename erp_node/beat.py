@@ -20,6 +20,7 @@ from erp_node.store.feed import FeedState
 from erp_node.store.pool import Pool
 from messaging.channel import MessagingError
 from messaging.clock import Clock
+from messaging.failures import describe
 
 log = structlog.get_logger()
 
@@ -63,7 +64,7 @@ class Heart:
             except Exception as error:
                 if not is_transient(error):
                     raise
-                log.warning("heads not told", action="beat", reason=type(error).__name__)
+                log.warning("heads not told", action="beat", reason=describe(error))
             turn += 1
             await asyncio.sleep(self._interval_s)
 

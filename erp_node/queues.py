@@ -9,6 +9,7 @@ from contracts.topology import erp_topology
 from erp_node.store.faults import is_transient
 from messaging.admin import AdminError, Administers
 from messaging.channel import Broker, MessagingError
+from messaging.failures import describe
 from messaging.mending import INTERVAL, mend
 
 log = structlog.get_logger()
@@ -29,5 +30,4 @@ async def keep_queues(
         except Exception as error:
             if not is_transient(error):
                 raise
-            reason = type(error).__name__
-            log.info("queues not looked after", action="mending_failed", reason=reason)
+            log.info("queues not looked after", action="mending_failed", reason=describe(error))

@@ -19,12 +19,14 @@ from erp_node import reference, tills
 from erp_node.imports import ImportReport, WrongFile, import_file
 from erp_node.operators import UnknownRight, set_user
 from erp_node.settings import ErpSettings
+from erp_node.store.faults import is_transient
 from erp_node.store.migrations import WrongDatabase, migrate
 from erp_node.store.pool import Pool, open_pool
 from erp_node.store.tills import Mode
 from messaging.admin import Admin, AdminError, hash_password
 from messaging.amqp import AmqpBroker
 from messaging.channel import Channel, MessagingError
+from messaging.failures import describe
 from messaging.topology import apply_policies, declare
 from web.passwords import Passwords
 
@@ -40,7 +42,7 @@ ALL_RIGHTS = Rights(configure=".*", write=".*", read=".*")
 async def set_up(settings: ErpSettings) -> list[str]:
     """Migrates the database; makes the ERP's virtual host, user, exchanges, queues and limits."""
     done = []
-    async with _mendable():
+    async with mendable():
         applied = await migrate(settings.dsn)
         done.append(
             f"database: {len(applied)} migrations applied" if applied else "database: up to date"
@@ -65,7 +67,7 @@ async def import_with_progress(
         TimeElapsedColumn(),
         console=console,
     )
-    async with _mendable(), pool_of(settings) as pool:
+    async with mendable(), pool_of(settings) as pool:
         with bar:
             task = bar.add_task(f"importing {file.name}", total=file.stat().st_size)
             return await import_file(
@@ -83,7 +85,7 @@ async def enrol(settings: ErpSettings, pos_id: str, centre: str, mode: Mode, pat
     """
     with _private_file(path) as file:
         async with (
-            _mendable(),
+            mendable(),
             pool_of(settings) as pool,
             admin_of(settings) as admin,
             channel_of(settings) as channel,
@@ -120,7 +122,7 @@ def _private_file(path: Path) -> Iterator[TextIO]:
 async def retire(settings: ErpSettings, pos_id: str) -> None:
     """Takes a till's broker user and queues away."""
     async with (
-        _mendable(),
+        mendable(),
         pool_of(settings) as pool,
         admin_of(settings) as admin,
         channel_of(settings) as channel,
@@ -132,14 +134,14 @@ async def add_erp_user(
     settings: ErpSettings, name: str, password: str, rights: list[str] | None
 ) -> None:
     """Adds a user of the ERP's API, or changes one."""
-    async with _mendable(), pool_of(settings) as pool:
+    async with mendable(), pool_of(settings) as pool:
         await set_user(pool, Passwords(), name, password, rights)
 
 
 async def load_reference_file(settings: ErpSettings, file: Path) -> int:
     """Loads reference records, one JSON object per line; nothing is loaded when a line is wrong."""
     records = [_read_reference(n, line) for n, line in enumerate(_lines(file), 1) if line.strip()]
-    async with _mendable(), pool_of(settings) as pool:
+    async with mendable(), pool_of(settings) as pool:
         await reference.put_all(pool, records)
     return len(records)
 
@@ -188,7 +190,8 @@ async def channel_of(settings: ErpSettings) -> AsyncIterator[Channel]:
 
 
 @asynccontextmanager
-async def _mendable() -> AsyncIterator[None]:
+async def mendable() -> AsyncIterator[None]:
+    """Turns what a person can mend into CannotDo."""
     try:
         yield
     except (
@@ -207,7 +210,12 @@ async def _mendable() -> AsyncIterator[None]:
         where = error.filename or "COMPTOIR_ERP_DSN"
         raise CannotDo(f"{where}: {error.strerror or error}") from None
     except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise CannotDo(f"COMPTOIR_ERP_DSN: {error}") from None
+        raise CannotDo(f"COMPTOIR_ERP_DSN: {_without_data(error)}") from None
+
+
+def _without_data(error: asyncpg.PostgresError | asyncpg.InterfaceError) -> str:
+    """What PostgreSQL said, unless it lies in the data: then its words may hold a customer's."""
+    return str(error).partition("\n")[0] if is_transient(error) else describe(error)
 
 
 async def make_erp_user(settings: ErpSettings, admin: Admin) -> None:

@@ -8,6 +8,7 @@ import structlog
 from erp_node.store.faults import is_transient
 from erp_node.store.pool import Pool
 from erp_node.store.search import clean_index
+from messaging.failures import describe
 
 EVERY_S = 2.0
 
@@ -25,5 +26,5 @@ async def keep_index_clean(
         except Exception as error:
             if not is_transient(error):
                 raise
-            log.info("index not cleaned", action="search.upkeep", error=type(error).__name__)
+            log.info("index not cleaned", action="search.upkeep", error=describe(error))
         await pause(EVERY_S)

@@ -1,16 +1,20 @@
 """What the ERP's commands leave behind, and what they say when something is in their way."""
 
 import secrets
+import socket
 import tomllib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 from rich.console import Console
+from structlog.testing import capture_logs
 
 from contracts.topology import user_of
+from erp_node.app import NodeFailed, run_node
 from erp_node.settings import ErpSettings
-from erp_node.setup import CannotDo, enrol, import_with_progress
+from erp_node.setup import CannotDo, enrol, import_with_progress, mendable
 from messaging.admin import Admin
 from messaging.amqp import AmqpBroker
 from runtime.settings import load
@@ -96,3 +100,37 @@ async def test_a_database_that_cannot_be_reached_is_said_to_be_the_dsns_fault(
     away = settings.model_copy(update={"dsn": "postgresql://erp@127.0.0.1:1/erp"})
     with pytest.raises(CannotDo, match="COMPTOIR_ERP_DSN"):
         await enrol(away, "p1", "C1", "full", folder / "till.toml")
+
+
+async def test_what_lies_in_the_data_is_told_without_the_data() -> None:
+    wrong = asyncpg.DataError('invalid date: "Dupont"\nDETAIL: Dupont, Lyon')
+    with pytest.raises(CannotDo) as said:
+        async with mendable():
+            raise wrong
+    assert "DataError" in str(said.value)
+    assert "Dupont" not in str(said.value)
+
+
+async def test_a_node_that_fails_says_where_and_nobodys_data(
+    settings: ErpSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise asyncpg.DataError('invalid date: "Dupont"')
+
+    monkeypatch.setattr("erp_node.app.keep_index_clean", broken)
+    quiet = settings.model_copy(update={"http_port": 0})
+    with capture_logs() as lines, pytest.raises(NodeFailed) as failed:
+        await run_node(quiet, lambda url: None)
+    (end,) = (line for line in lines if line.get("action") == "failed")
+    assert end["error"].startswith("DataError at test_erp_setup.py:")
+    assert "Dupont" not in f"{lines} {failed.value}"
+    assert failed.value.__suppress_context__
+
+
+async def test_an_address_that_is_taken_is_one_clear_line(settings: ErpSettings) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(CannotDo, match=f"127.0.0.1:{port}: "):
+            await run_node(settings.model_copy(update={"http_port": port}), lambda url: None)
