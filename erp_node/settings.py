@@ -35,7 +35,8 @@ class ErpSettings(NodeSettings):
             validation_alias="COMPTOIR_AMQP_ADMIN_URL",
             pattern=r"^https?://",
             description="RabbitMQ's management API as an administrator, http://user:password@host:15672; "
-            "needed to set up, to enrol tills, and to put users back after a wiped broker",
+            "needed to set up and to enrol tills; with it the running ERP mends what a broker loses: "
+            "users after its disk was wiped, queues without a leader",
         ),
     ] = None
     http_host: Annotated[str, Field(description="address the HTTP API listens on")] = "127.0.0.1"

@@ -130,7 +130,8 @@ class RabbitProcess:
     async def kill(self) -> None:
         """SIGKILL to the Erlang VM, as a power cut would end it.
 
-        A quorum queue declared less than about a second before never comes back: see docs/operations.md.
+        A quorum queue declared less than three minutes before (RabbitMQ 4: a second) comes back without
+        a leader; the running ERP makes those of the journal anew by itself: docs/decisions/0008.
         """
         if self._server is not None:
             self._server.kill()

@@ -57,6 +57,12 @@ def test_every_password_comes_from_outside_and_is_asked_for() -> None:
     assert all(rest.startswith(":?") for _, rest in found)
 
 
+def test_i11_the_running_erp_may_mend_the_broker_as_the_documents_promise() -> None:
+    erp = read_compose()["services"]["erp"]
+    assert erp["command"] == ["erp", "run"]
+    assert "COMPTOIR_BROKER_PASSWORD" in erp["environment"]["COMPTOIR_AMQP_ADMIN_URL"]
+
+
 def test_every_port_is_open_to_this_machine_alone() -> None:
     ports = [
         port for service in read_compose()["services"].values() for port in service.get("ports", [])
