@@ -44,8 +44,8 @@ BACKLOG_ROWS = 10_000
 LOOK_AGAIN_S = 0.5
 LONGEST_PAUSE_S = 5.0
 
-LONGEST_REST_S = 0.2
-"""It rests as long as it worked, up to this: what comes meanwhile is numbered in one go, and writers have room."""
+LONGEST_REST_S = 0.5
+"""It rests twice as long as it worked, up to this: what comes meanwhile is numbered in one go, and writers have room."""
 
 ANALYSE_ROWS = 5_000
 """After this many rows, or a fifth of all, the planner looks at the feeds again."""
@@ -74,7 +74,7 @@ class Sequencer:
                         began = loop.time()
                         await self.catch_up()
                         failures = 0
-                        await asyncio.sleep(min(LONGEST_REST_S, loop.time() - began))
+                        await asyncio.sleep(min(LONGEST_REST_S, 2 * (loop.time() - began)))
                         await bell.wait()
             except Exception as error:
                 _report(error)
