@@ -33,6 +33,10 @@ class WrongRecord(ValueError):
         self.field = field
 
 
+class NoPassword(ValueError):
+    """An operator who has no password yet cannot be stored without one."""
+
+
 async def put_all(pool: Pool, records: Sequence[ReferenceRecord]) -> None:
     """Stores rows, all or none. Raises WrongRecord."""
     seen: dict[str, int] = {}
@@ -48,31 +52,30 @@ async def put_all(pool: Pool, records: Sequence[ReferenceRecord]) -> None:
         await store.put_records(pool, records)
 
 
-async def put_setting(pool: Pool, level: str, name: str, value: object) -> Setting:
-    """Sets one switch at a level (`all`, `centre.C`, `pos.P`). Raises WrongRecord naming the setting."""
-    return (await put_settings(pool, level, {name: value}))[0]
-
-
-async def put_settings(pool: Pool, level: str, values: Mapping[str, object]) -> list[Setting]:
-    """Sets several switches at one level, all or none. Raises WrongRecord."""
+async def put_settings(pool: Pool, level: str, values: Mapping[str, object]) -> None:
+    """Sets switches at a level (`all`, `centre.C`, `pos.P`), all or none; None takes the level's own
+    value away, so that the level above holds. Raises WrongRecord naming the setting."""
     check_level(level)
-    settings = []
-    for name, value in values.items():
-        try:
-            checked = check_setting(name, value)
-        except UnknownSetting as error:
-            raise WrongRecord("setting.unknown", name, str(error)) from None
-        except WrongSetting as error:
-            raise WrongRecord("setting.wrong", name, str(error)) from None
-        settings.append(checked.model_copy(update={"code": f"{level}/{name}", "level": level}))
-    if settings:
-        await store.put_records(pool, settings)
-    return settings
+    given = [_setting(level, name, value) for name, value in values.items() if value is not None]
+    cleared = [name for name, value in values.items() if value is None]
+    for name in cleared:
+        if name not in Switches.model_fields:
+            raise WrongRecord("setting.unknown", name, f"{name}: there is no such setting")
+    async with pool.acquire() as connection, connection.transaction():
+        if given:
+            await store.put_records(connection, given)
+        for name in sorted(cleared):
+            await store.delete_record(connection, f"setting/{level}/{name}")
 
 
-async def clear_setting(pool: Pool, level: str, name: str) -> bool:
-    """Takes a level's own value away, so that the level above holds; False when there was none."""
-    return await store.delete_record(pool, f"setting/{level}/{name}")
+def _setting(level: str, name: str, value: object) -> Setting:
+    try:
+        checked = check_setting(name, value)
+    except UnknownSetting as error:
+        raise WrongRecord("setting.unknown", name, str(error)) from None
+    except WrongSetting as error:
+        raise WrongRecord("setting.wrong", name, str(error)) from None
+    return checked.model_copy(update={"code": f"{level}/{name}", "level": level})
 
 
 async def settings_at(pool: Pool, level: str) -> dict[str, object]:
@@ -88,10 +91,24 @@ async def settings_for(pool: Pool, centre: str, pos_id: str) -> Switches:
     return resolve((row for row in rows if isinstance(row, Setting)), centre, pos_id)
 
 
-async def put_operator(pool: Pool, passwords: Passwords, operator: Operator, password: str) -> None:
-    """Stores an operator with a new password."""
-    hashed = await passwords.hash(password)
-    await put_all(pool, [operator.model_copy(update={"password_hash": hashed})])
+async def put_operator(
+    pool: Pool, passwords: Passwords, operator: Operator, password: str | None
+) -> Operator:
+    """Stores an operator with a new password, or with None the one there is; as it is stored then.
+
+    Raises NoPassword when there is none, WrongRecord.
+    """
+    check_record(operator)
+    hashed = None if password is None else await passwords.hash(password)
+    async with pool.acquire() as connection, connection.transaction():
+        if hashed is None:
+            found = await store.lock_record(connection, reference_key(operator))
+            hashed = found.password_hash if isinstance(found, Operator) else None
+        if hashed is None:
+            raise NoPassword(operator.code)
+        stored = operator.model_copy(update={"password_hash": hashed})
+        await store.put_records(connection, [stored])
+    return stored
 
 
 async def delete(pool: Pool, key: str) -> bool:
@@ -117,12 +134,7 @@ def check_record(record: Entry) -> None:
     """Raises WrongRecord when a setting does not fit, or a level or centre cannot be one."""
     if isinstance(record, Setting):
         check_level(record.level)
-        try:
-            check_setting(record.name, record.value)
-        except UnknownSetting as error:
-            raise WrongRecord("setting.unknown", record.name, str(error)) from None
-        except WrongSetting as error:
-            raise WrongRecord("setting.wrong", record.name, str(error)) from None
+        _setting(record.level, record.name, record.value)
         if record.code != f"{record.level}/{record.name}":
             raise WrongRecord(
                 "reference.wrong_code", "code", f"must be {record.level}/{record.name}"

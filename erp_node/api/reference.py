@@ -94,17 +94,14 @@ def reference_router(services: ErpServices) -> APIRouter:
     @router.put("/operator/{code}", responses=problems(401, 403))
     async def put_operator(code: Code, wanted: OperatorWanted, who: writer) -> OperatorShown:
         """Stores an operator (RIGHTS); the tills of the centres named learn of it, others forget it."""
-        found = await reference.find(pool, f"operator/{code}")
-        kept = found.password_hash if isinstance(found, Operator) else None
-        if wanted.password is None and kept is None:
-            raise _wrong("password", "request.field_missing")
-        values = wanted.model_dump(exclude={"password"})
-        operator = Operator(code=code, password_hash=kept or "", **values)
-        if wanted.password is None:
-            await reference.put_all(pool, [operator])
-        else:
-            await reference.put_operator(pool, services.passwords, operator, wanted.password)
-        return _operator_shown(operator)
+        operator = Operator(code=code, password_hash="", **wanted.model_dump(exclude={"password"}))
+        try:
+            stored = await reference.put_operator(
+                pool, services.passwords, operator, wanted.password
+            )
+        except reference.NoPassword:
+            raise _wrong("password", "request.field_missing") from None
+        return _operator_shown(stored)
 
     @router.put("/{kind}/{code:path}", responses=problems(401, 403))
     async def put_record(kind: str, code: RecordCode, record: Record, who: writer) -> RecordShown:

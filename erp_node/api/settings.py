@@ -54,14 +54,7 @@ def settings_router(services: ErpServices) -> APIRouter:
     @router.put("/settings/{level}", responses=problems(401, 403))
     async def put_settings(level: Level, values: Values, who: writer) -> LevelShown:
         """Sets the switches that are named; the tills follow in a moment. All values are checked first."""
-        cleared = [name for name, value in values.items() if value is None]
-        for name in cleared:
-            if name not in Settings.model_fields:
-                raise reference.WrongRecord("setting.unknown", name, "there is no such setting")
-        given = {name: value for name, value in values.items() if value is not None}
-        await reference.put_settings(pool, level, given)
-        for name in cleared:
-            await reference.clear_setting(pool, level, name)
+        await reference.put_settings(pool, level, values)
         services.feed.desk.callers.forget()
         return await shown(level)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pydantic import TypeAdapter
 
 from contracts.reference import Entry, ReferenceRecord, reference_key, scopes_of
-from erp_node.store.pool import Database
+from erp_node.store.pool import Connection, Database, Record
 from erp_node.store.queries import load_sql
 
 SQL = load_sql("reference.sql")
@@ -36,5 +36,13 @@ async def list_records(database: Database, kind: str) -> list[ReferenceRecord]:
 
 
 async def find_record(database: Database, key: str) -> ReferenceRecord | None:
-    row = await database.fetchrow(SQL["find"], key)
+    return _read(await database.fetchrow(SQL["find"], key))
+
+
+async def lock_record(connection: Connection, key: str) -> ReferenceRecord | None:
+    """Within a transaction: the row as it is until its end."""
+    return _read(await connection.fetchrow(SQL["lock"], key))
+
+
+def _read(row: Record | None) -> ReferenceRecord | None:
     return _RECORD.validate_json(row["record"]) if row else None

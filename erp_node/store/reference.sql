@@ -10,6 +10,10 @@ SET scopes = excluded.scopes, record = excluded.record, state = 'active'
 WHERE (reference.scopes, reference.record, reference.state)
       IS DISTINCT FROM (excluded.scopes, excluded.record, 'active');
 
+-- name: lock
+-- Until the end of the transaction.
+SELECT record::text AS record FROM reference WHERE key = $1 AND state = 'active' FOR UPDATE;
+
 -- name: delete
 UPDATE reference SET state = 'deleted' WHERE key = $1 AND state = 'active' RETURNING key;
 

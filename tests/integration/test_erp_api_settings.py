@@ -1,5 +1,6 @@
 """Settings, reference data and operators over the ERP's API, on PostgreSQL."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -55,7 +56,7 @@ async def test_search_1_a_switch_is_set_at_a_level_and_holds_at_its_tills(api: A
 async def test_a_wrong_setting_is_named_and_nothing_is_set(
     api: Api, level: str, values: dict[str, object], code: str, field: str
 ) -> None:
-    body = {"consent_unknown": True, **values}
+    body = {"lowest_price_retail": True, **values}
     problem = await api.send("PUT", f"/settings/{level}", body, status=422)
     assert (problem["code"], problem["fields"][0]["name"]) == (code, field)
     assert problem["text"] != code
@@ -129,3 +130,47 @@ async def test_an_unknown_right_of_an_operator_is_refused(api: Api) -> None:
     wanted = {"name": "Marie", "password": "secret", "rights": ["everything"]}
     problem = await api.send("PUT", "/reference/operator/marie", wanted, status=422)
     assert problem["fields"][0]["name"] == "rights.0"
+
+
+REFUSES = """CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'full' USING ERRCODE = '53100'; END $$;
+CREATE TRIGGER refuse BEFORE UPDATE ON reference
+FOR EACH ROW WHEN (NEW.state = 'deleted') EXECUTE FUNCTION refuse();"""
+
+
+async def test_switches_are_set_and_taken_away_together_or_not_at_all(api: Api) -> None:
+    await api.send("PUT", "/settings/all", {"language": "fr"})
+    await api.pool.execute(REFUSES)
+    both = {"search_online": False, "language": None}
+    await api.send("PUT", "/settings/all", both, status=503)
+    assert (await api.get("/settings/all"))["values"] == {"language": "fr"}
+
+
+async def test_rights_an_operator_changed_meanwhile_keeps_the_newer_password(api: Api) -> None:
+    wanted = {"name": "Ola", "centres": ["lyon"]}
+    await api.send("PUT", "/reference/operator/ola", {**wanted, "password": "first"})
+    async with api.pool.acquire() as other:
+        async with other.transaction():
+            await other.execute(
+                """UPDATE reference SET record = record || '{"password_hash": "newer"}'"""
+                " WHERE key = 'operator/ola'"
+            )
+            editing = asyncio.create_task(
+                api.send("PUT", "/reference/operator/ola", {**wanted, "name": "Ola K."})
+            )
+            await _someone_waits(api)
+        await editing
+    stored = await reference.find(api.pool, "operator/ola")
+    assert isinstance(stored, Operator)
+    assert (stored.name, stored.password_hash) == ("Ola K.", "newer")
+
+
+async def _someone_waits(api: Api) -> None:
+    """Until a statement waits for a lock."""
+    waiting = (
+        "SELECT EXISTS (SELECT FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock')"
+    )
+    async with asyncio.timeout(20):
+        while not await api.pool.fetchval(waiting):
+            pass
