@@ -45,7 +45,7 @@ LOOK_AGAIN_S = 0.5
 LONGEST_PAUSE_S = 5.0
 
 LONGEST_REST_S = 0.5
-"""It rests twice as long as it worked, up to this: what comes meanwhile is numbered in one go, and writers have room."""
+"""It rests twice as long as it worked, at most so long: what comes meanwhile is numbered in one go."""
 
 ANALYSE_ROWS = 5_000
 """After this many rows, or a fifth of all, the planner looks at the feeds again."""
