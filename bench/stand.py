@@ -63,7 +63,6 @@ class Stand:
             await client.close()
         return time.perf_counter() - began
 
-
     async def stop_till(self) -> None:
         """Stops the first till, if it runs: a figure it has no part in must not pay for it."""
         if self.till.process.running:
