@@ -11,6 +11,10 @@ NO_NUL = r"^[^\x00]*$"
 BIGGEST = 2**53 - 1
 """The largest whole number that JSON carries unharmed into every language."""
 
+RECORD_BYTES = 128 * 1024
+"""Of a customer's record as it travels down, PostgreSQL's text of it: with its words it then fits into a
+message even where it cannot be compressed."""
+
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime(3000, 1, 1, tzinfo=UTC)
 

@@ -12,6 +12,7 @@ import zstandard
 from contracts import envelope
 from contracts.envelope import MAX_BYTES, Headers
 from contracts.feed import BUCKETS, UNPACKED_BYTES, Page
+from contracts.limits import RECORD_BYTES as RECORD_BYTES
 from contracts.matching import RULE
 from erp_node.store import feed as store
 from erp_node.store.feed import FeedState, Reading, Stretch
@@ -19,9 +20,6 @@ from erp_node.store.pool import Pool
 from messaging.clock import Clock
 
 log = structlog.get_logger()
-
-RECORD_BYTES = 240_000
-"""A larger record is not sent: even one that cannot be compressed must fit into a message."""
 
 PAGE_BYTES = 2 * 1024 * 1024
 """A page ends after the row that passes this; far below contracts.feed.UNPACKED_BYTES."""

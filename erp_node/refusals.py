@@ -1,15 +1,17 @@
 """Why a change of a customer is not made: rules of business, answered with a text code. Pure."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
 from contracts.customers import REQUIRED, missing_fields
+from contracts.limits import RECORD_BYTES
 from erp_node.store.customers import Held
 
-RECORD_BYTES = 128 * 1024
-"""A larger record could not travel in a page of the feed."""
+_MOST_WIRE = 6
+"""Bytes that one sign of a record's text comes to at most: four of UTF-8, half as much again by blanks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,14 @@ def refuse_record(held: Held) -> Refusal | None:
         return Refusal("customer.field_invalid", field="kind")
     if missing := missing_fields(kind, held.fields.get):
         return Refusal("customer.field_required", field=missing[0])
-    if len(held.text.encode()) > RECORD_BYTES:
+    if len(held.text) * _MOST_WIRE > RECORD_BYTES and wire_bytes(held) > RECORD_BYTES:
         return Refusal("customer.too_large", {"limit": str(RECORD_BYTES)})
     return None
+
+
+def wire_bytes(held: Held) -> int:
+    """The size of a record as PostgreSQL writes it: with a blank after each comma and colon."""
+    return len(json.dumps(held.fields, ensure_ascii=False).encode())
 
 
 def refuse_invalid(error: ValidationError) -> Refusal:

@@ -1,5 +1,6 @@
 """What the ERP's users do with customers, on PostgreSQL (CUST-2, CUST-3, CUST-5, SYNC-3, SYNC-4)."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -8,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from contracts.customers import Customer
+from contracts.limits import RECORD_BYTES
 from contracts.matching import words_of
 from erp_node.customers import (
     Actor,
@@ -22,6 +24,8 @@ from erp_node.customers import (
     set_availability,
     set_state,
 )
+from erp_node.refusals import wire_bytes
+from erp_node.store.customers import Held
 from erp_node.store.pool import Pool, open_pool
 from tests.databases import Database, Migrate
 from tests.erp import NOON, business, migrated, retail, store_customer, stored
@@ -181,3 +185,29 @@ async def test_nobody_is_unknown(pool: Pool) -> None:
         with pytest.raises(UnknownCustomer) as caught:
             await attempt
         assert caught.value.code == "customer.unknown"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"kind": "retail", "code": "A", "last_name": "Żółć \"quoted\" \\ /\b\n\u007f", "first_name": "😀"},
+        {"attributes": {f"a{n}": "" for n in range(50)}, "groups": ["a", "b"], "consents": []},
+        {"kind": "business", "addresses": [{"id": str(UUID(int=1)), "type": "main"}], "lowest_price": True},
+    ],
+)  # fmt: skip
+async def test_the_size_of_a_record_is_that_of_postgresqls_text(
+    pool: Pool, fields: dict[str, object]
+) -> None:
+    text = json.dumps(fields)
+    held = Held(uuid4(), 0, "active", True, True, (), None, text)
+    size = await pool.fetchval("SELECT octet_length($1::jsonb::text)", text)
+    assert wire_bytes(held) == size
+
+
+async def test_a_record_that_grows_beyond_a_page_on_its_way_is_refused(pool: Pool) -> None:
+    """Shorter than the limit as a program writes it, longer as it is sent to tills."""
+    many = retail("A", groups=[f"g{n}" for n in range(15_000)])
+    assert len(many.model_dump_json(exclude_none=True)) < RECORD_BYTES
+    with pytest.raises(CustomerRefused) as refused:
+        await make(pool, many)
+    assert refused.value.code == "customer.too_large"

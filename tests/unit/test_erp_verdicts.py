@@ -8,11 +8,11 @@ import pytest
 from contracts.changes import Change
 from contracts.customers import Customer
 from contracts.journal import CustomerAdded, CustomerEdited, Verdict
+from contracts.limits import RECORD_BYTES
 from contracts.settings import Settings
 from contracts.texts import catalogue
 from erp_node.callers import Till
 from erp_node.codes import codes_in_series, free_code
-from erp_node.refusals import RECORD_BYTES
 from erp_node.store.customers import Held
 from erp_node.verdicts import (
     TOLD_BYTES,
