@@ -143,14 +143,16 @@ class PageShelf:
             page = await asyncio.shield(kept.building)
             if is_right(page, state):
                 return page
-        if self._kept.get(reading) is kept:
-            self._begin(reading)
-        return await asyncio.shield(self._kept[reading].building)
+        present = self._kept.get(reading)
+        if present is None or present is kept:  # let go of, or wrong, while it was waited for
+            present = self._begin(reading)
+        return await asyncio.shield(present.building)
 
-    def _begin(self, reading: Reading) -> None:
+    def _begin(self, reading: Reading) -> _Kept:
         building = asyncio.create_task(self._build(reading))
-        self._kept[reading] = _Kept(building, self._monotonic() + KEPT_S)
+        self._kept[reading] = begun = _Kept(building, self._monotonic() + KEPT_S)
         self._kept.move_to_end(reading)
+        return begun
 
     async def _build(self, reading: Reading) -> BuiltPage:
         try:
