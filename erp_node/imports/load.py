@@ -1,12 +1,13 @@
-"""Importing a file: rows are read in one thread while the batch before them is stored."""
+"""Importing a file: while a batch is written, the next is decided and the one after it read."""
 
 import asyncio
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator, Sequence
+from contextlib import AsyncExitStack, aclosing, closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from erp_node.customers import Actor
 from erp_node.imports.files import WrongFile, is_json_lines, read_lines
@@ -19,6 +20,7 @@ from erp_node.store.search import clean_index, count_words
 from messaging.clock import Clock, SystemClock
 
 BATCH = 1_000
+AT_ONCE = 2
 TIDY_FROM = 1_000
 """After so many new or changed rows the index is cleaned and words are counted anew."""
 
@@ -63,19 +65,15 @@ async def import_file(
     """
     if rejects_path.resolve() == path.resolve():
         raise WrongFile("the rejects cannot go to the file itself")
-    done, seen = ImportReport(), Seen()
-    with Rejects(rejects_path) as rejects, closing(_batches(path)) as batches:
-        batch = await asyncio.to_thread(next, batches, None)
-        while batch is not None:
-            following = asyncio.create_task(asyncio.to_thread(next, batches, None))
-            try:
-                stored = await store_rows(pool, batch.rows, seen, Actor(by, clock.now(), "import"))
-            finally:
-                await asyncio.wait([following])
-            rejects.write([*batch.bad, *stored.bad])
-            done = done.plus(stored, len(batch.bad) + len(stored.bad))
+    done, seen, actor = ImportReport(), Seen(), Actor(by, clock.now(), "import")
+    async with AsyncExitStack() as stack:
+        rejects = stack.enter_context(Rejects(rejects_path))
+        batches = stack.enter_context(closing(_batches(path)))
+        stored = _stored(batches, lambda rows: store_rows(pool, rows, seen, actor))
+        async for batch, outcome in await stack.enter_async_context(aclosing(stored)):
+            rejects.write([*batch.bad, *outcome.bad])
+            done = done.plus(outcome, len(batch.bad) + len(outcome.bad))
             on_progress(batch.read)
-            batch = following.result()
     if done.created + done.changed >= TIDY_FROM:
         await clean_index(pool)
         await count_words(pool)
@@ -89,6 +87,28 @@ class _Batch:
     rows: Sequence[Row]
     bad: Sequence[Reject]
     read: int
+
+
+async def _stored(
+    batches: Iterator[_Batch], store: Callable[[Sequence[Row]], Coroutine[Any, Any, Stored]]
+) -> AsyncGenerator[tuple[_Batch, Stored], None]:
+    """Each batch and what became of it, in order; two are being stored at a time."""
+    storing: deque[tuple[_Batch, asyncio.Task[Stored]]] = deque()
+    following = asyncio.create_task(asyncio.to_thread(next, batches, None))
+    try:
+        while (batch := await following) is not None:
+            following = asyncio.create_task(asyncio.to_thread(next, batches, None))
+            storing.append((batch, asyncio.create_task(store(batch.rows))))
+            if len(storing) == AT_ONCE:
+                yield storing[0][0], await storing[0][1]
+                storing.popleft()
+        while storing:
+            yield storing[0][0], await storing[0][1]
+            storing.popleft()
+    finally:
+        for _, task in storing:
+            task.cancel()
+        await asyncio.wait([following, *(task for _, task in storing)])
 
 
 def _batches(path: Path) -> Generator[_Batch, None, None]:

@@ -1,5 +1,6 @@
 """Storing rows: what they are about is looked up and locked, decided, and written, a batch at a time."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -23,10 +24,14 @@ ATTEMPTS = 3
 
 @dataclass
 class Seen:
-    """The lines that codes and customers of the file stand in: of two for one, the first counts."""
+    """The lines that codes and customers of the file stand in: of two for one, the first counts.
+
+    Batches are decided in turn, so that the first line is the first one in the file.
+    """
 
     codes: dict[str, int] = field(default_factory=dict)
     ids: dict[UUID, int] = field(default_factory=dict)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def fault(self, row: Row) -> Fault | None:
         """Whether an earlier line has this row's code; remembers it otherwise."""
@@ -107,11 +112,12 @@ async def _store_together(pool: Pool, rows: Sequence[Row], seen: Seen, actor: Ac
 async def _transact(
     connection: Connection, rows: Sequence[Row], seen: Seen, actor: Actor
 ) -> Stored:
-    owners = await store.code_owners(connection, (row.record.code for row in rows))
-    known = [(row, identify(row, owners)) for row in rows]
-    ids = {found for _, found in known if isinstance(found, UUID)}
-    held = await store.lock_customers(connection, ids)
-    decided = [(row, _decide(row, found, held, seen)) for row, found in known]
+    async with seen.turn:
+        owners = await store.code_owners(connection, (row.record.code for row in rows))
+        known = [(row, identify(row, owners)) for row in rows]
+        ids = {found for _, found in known if isinstance(found, UUID)}
+        held = await store.lock_customers(connection, ids)
+        decided = [(row, _decide(row, found, held, seen)) for row, found in known]
     changed = [(held.get(one.id), one) for _, one in decided if isinstance(one, Held)]
     await _write(connection, changed, actor)
     return Stored(
