@@ -32,16 +32,15 @@ from erp_node.api.services import Broker, ErpServices
 from erp_node.beat import Heart, PublishBeat
 from erp_node.callers import Callers
 from erp_node.declarations import Declarations
-from erp_node.feed import Feed, answer_digest, answer_pull
-from erp_node.handlers import answer_with
-from erp_node.journal import AskAgain, Intake, apply_batch
+from erp_node.feed import Feed
+from erp_node.handlers import Parts, journal_handler, question_handler
+from erp_node.journal import AskAgain, Intake
 from erp_node.login import Login
 from erp_node.operators import Operators
 from erp_node.pages import BuiltPage, PageBuilder
-from erp_node.presence import answer_hello
 from erp_node.questions import Desk, refuse
 from erp_node.queues import keep_queues
-from erp_node.search import SearchDesk, answer_code_check, answer_fetch, answer_search
+from erp_node.search import SearchDesk
 from erp_node.sequencer import PublishPage, Sequencer
 from erp_node.settings import ErpSettings
 from erp_node.setup import CannotDo, admin_of, channel_of, mendable, till_url
@@ -58,7 +57,7 @@ from messaging.consumer import OrderedConsumer
 from messaging.dead import DeadLetters
 from messaging.failures import describe
 from messaging.publisher import Publisher
-from messaging.responder import Answer, Responder
+from messaging.responder import Responder
 from web.passwords import Passwords
 from web.server import listen, port_of, serve
 from web.sessions import Gate, Sessions
@@ -177,9 +176,15 @@ async def open_node(settings: ErpSettings, stack: AsyncExitStack) -> Node:
     feed = Feed(desk, builder, tools.monotonic)
     publishing.add(Declarations(pool, admin))
     publishing.add(publisher)
-    for consumer in _consumers(tools, Intake(pool, callers, _resend_with(tools), tools.monotonic)):
+    parts: Parts = {
+        Intake: Intake(pool, callers, _resend_with(tools), tools.monotonic),
+        Feed: feed,
+        SearchDesk: SearchDesk(asked, callers, clock, tools.new_id, tools.monotonic),
+        Desk: desk,
+    }
+    for consumer in _consumers(tools, parts):
         journal.add(consumer)
-    for responder in _responders(tools, desk, asked, feed):
+    for responder in _responders(tools, parts, desk):
         questions.add(responder)
     services = _services(settings, tools, feed, admin, (publishing, journal, questions))
     return Node(
@@ -202,33 +207,20 @@ async def _keep_queues(pool: Pool, settings: ErpSettings, admin: Admin) -> None:
     await keep_queues(admin, AmqpBroker(settings.amqp_url), declare_again)
 
 
-def _consumers(tools: _Tools, intake: Intake) -> Iterator[OrderedConsumer]:
+def _consumers(tools: _Tools, parts: Parts) -> Iterator[OrderedConsumer]:
     for queue in map(journal_queue, range(JOURNAL_PARTITIONS)):
         yield OrderedConsumer(
-            queue, partial(apply_batch, intake), tools.dead.of(queue),
+            queue, journal_handler(parts), tools.dead.of(queue),
             rng=tools.rng, batch=256, prefetch=1_024,
         )  # fmt: skip
 
 
-def _responders(tools: _Tools, desk: Desk, asked: Pool, feed: Feed) -> Iterator[Responder]:
-    search = SearchDesk(asked, desk.callers, desk.clock, desk.new_id, tools.monotonic)
-    answers: dict[str, dict[str, Answer]] = {
-        "feed": {
-            "feed.pull": partial(answer_pull, feed),
-            "feed.digest_ask": partial(answer_digest, feed),
-        },
-        "search": {"customer.search": partial(answer_search, search)},
-        "fetch": {
-            "customer.fetch": partial(answer_fetch, search),
-            "customer.code_check": partial(answer_code_check, search),
-        },
-        "presence": {"pos.hello": partial(answer_hello, desk)},
-    }
+def _responders(tools: _Tools, parts: Parts, desk: Desk) -> Iterator[Responder]:
     for question in QUESTIONS:
         queue = question_queue(question)
         yield Responder(
             queue,
-            answer_with(answers[question]),
+            question_handler(question, parts),
             tools.dead.of(queue),
             refuse=partial(refuse, desk),
         )

@@ -1,30 +1,66 @@
 """Which function handles which message: the one table to look into."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 from contracts import envelope
 from contracts.envelope import MessageError
-from erp_node.feed import answer_digest, answer_pull
-from erp_node.journal import apply_batch
+from contracts.registry import MESSAGES
+from erp_node.feed import Feed, answer_digest, answer_pull
+from erp_node.journal import Intake, apply_batch
 from erp_node.presence import answer_hello
-from erp_node.search import answer_code_check, answer_fetch, answer_search
+from erp_node.questions import Desk
+from erp_node.search import SearchDesk, answer_code_check, answer_fetch, answer_search
 from messaging.channel import Delivery
+from messaging.consumer import Handle
 from messaging.responder import Answer, BadRequest, Reply
 
-HANDLED: Mapping[str, Callable[..., Any]] = MappingProxyType(
+Parts = Mapping[type, Any]
+"""The parts of the node that handlers work with, by their type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """A function whose first argument is one of the node's parts."""
+
+    function: Callable[..., Any]
+    part: type
+
+    def bound(self, parts: Parts) -> Callable[..., Any]:
+        return partial(self.function, parts[self.part])
+
+
+HANDLED: Mapping[str, Handler] = MappingProxyType(
     {
-        "customer.added": apply_batch,
-        "customer.edited": apply_batch,
-        "feed.pull": answer_pull,
-        "feed.digest_ask": answer_digest,
-        "customer.search": answer_search,
-        "customer.fetch": answer_fetch,
-        "customer.code_check": answer_code_check,
-        "pos.hello": answer_hello,
+        "customer.added": Handler(apply_batch, Intake),
+        "customer.edited": Handler(apply_batch, Intake),
+        "feed.pull": Handler(answer_pull, Feed),
+        "feed.digest_ask": Handler(answer_digest, Feed),
+        "customer.search": Handler(answer_search, SearchDesk),
+        "customer.fetch": Handler(answer_fetch, SearchDesk),
+        "customer.code_check": Handler(answer_code_check, SearchDesk),
+        "pos.hello": Handler(answer_hello, Desk),
     }
 )
+
+
+def journal_handler(parts: Parts) -> Handle:
+    """What takes batches of a journal's queue: one function for all its types, to keep their order."""
+    (handler,) = {one for name, one in HANDLED.items() if MESSAGES[name].way == "journal"}
+    return handler.bound(parts)
+
+
+def question_handler(question: str, parts: Parts) -> Answer:
+    """What answers the queue of a question: each type of message that is asked there."""
+    asked = {
+        name: one.bound(parts)
+        for name, one in HANDLED.items()
+        if MESSAGES[name].way == "question" and MESSAGES[name].address == question
+    }
+    return answer_with(asked)
 
 
 def answer_with(answers: Mapping[str, Answer]) -> Answer:

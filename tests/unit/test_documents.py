@@ -1,7 +1,9 @@
 """What the documents say is what the code does."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from contracts.registry import MESSAGES
 from erp_node.handlers import HANDLED as ERP_HANDLED
@@ -20,12 +22,16 @@ DONE = (
 """The behaviours of spec.md that are built; each is named by a test."""
 
 
+def _erp_functions() -> dict[str, Callable[..., Any]]:
+    return {message: one.function for message, one in ERP_HANDLED.items()}
+
+
 def test_the_architecture_table_names_every_message_and_its_handler() -> None:
     rows = ROW.findall((ROOT / "docs/architecture.md").read_text("utf-8"))
     written = {message: handler for message, _, handler in rows}
     actual = {
         message: f"{function.__module__}.{function.__qualname__}"
-        for message, function in {**ERP_HANDLED, **POS_HANDLED}.items()
+        for message, function in {**_erp_functions(), **POS_HANDLED}.items()
     }
     assert written == actual
 
