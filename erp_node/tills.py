@@ -87,7 +87,6 @@ class TillStanding:
     online: bool
     seen_at: datetime | None
     software: str | None
-    instance: str | None
     waiting: int
     oldest_waiting_at: datetime | None
     scopes: tuple[ScopeStanding, ...]
@@ -175,7 +174,6 @@ def standing_of(till: HeardTill, heads: dict[str, int]) -> TillStanding:
         online=till.online,
         seen_at=till.seen_at,
         software=hello.software if hello else None,
-        instance=hello.instance if hello else None,
         waiting=hello.waiting if hello else 0,
         oldest_waiting_at=hello.oldest_waiting_at if hello else None,
         scopes=tuple(ScopeStanding(s, cursors.get(s, 0), heads.get(s, 0)) for s in scopes),

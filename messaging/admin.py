@@ -3,7 +3,6 @@
 import base64
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, unquote, urlsplit
@@ -38,7 +37,6 @@ class QueueInfo(BaseModel):
     unacked: int = Field(default=0, alias="messages_unacknowledged")
     consumers: int = 0
     state: str = "unknown"
-    head_message_timestamp: int | None = None
     members: tuple[str, ...] = ()
     online: tuple[str, ...] = ()
 
@@ -48,26 +46,15 @@ class QueueInfo(BaseModel):
         complete = bool(self.members) and set(self.members) == set(self.online)
         return self.kind == "quorum" and self.state == "unknown" and complete
 
-    def age(self, now: datetime) -> float | None:
-        """Seconds since the oldest waiting message was made; None when none waits or tells."""
-        if self.head_message_timestamp is None:
-            return None
-        return (now - datetime.fromtimestamp(self.head_message_timestamp, UTC)).total_seconds()
-
 
 class ConnectionInfo(BaseModel):
-    """One open connection; `label` is the name its client gave it."""
+    """One open connection, and whose it is."""
 
     model_config = ConfigDict(frozen=True)
 
     name: str
     user: str = ""
     state: str = "unknown"
-    client_properties: dict[str, Any] = Field(default_factory=dict)
-
-    @property
-    def label(self) -> str:
-        return str(self.client_properties.get("connection_name", ""))
 
 
 QUEUES = TypeAdapter(tuple[QueueInfo, ...])
@@ -152,14 +139,8 @@ class Admin:
         """RabbitMQ's version."""
         return str((await self._get("overview"))["rabbitmq_version"])
 
-    async def vhosts(self) -> tuple[str, ...]:
-        return tuple(vhost["name"] for vhost in await self._get("vhosts"))
-
     async def put_vhost(self, name: str) -> None:
         await self._send("PUT", f"vhosts/{quote(name, safe='')}", {})
-
-    async def delete_vhost(self, name: str) -> None:
-        await self._send("DELETE", f"vhosts/{quote(name, safe='')}")
 
     async def users(self) -> tuple[UserInfo, ...]:
         return tuple(
@@ -181,9 +162,6 @@ class Admin:
     async def put_rights(self, user: str, rights: Rights) -> None:
         body = {"configure": rights.configure, "write": rights.write, "read": rights.read}
         await self._send("PUT", f"permissions/{self._vhost}/{quote(user, safe='')}", body)
-
-    async def delete_rights(self, user: str) -> None:
-        await self._send("DELETE", f"permissions/{self._vhost}/{quote(user, safe='')}")
 
     async def rights(self) -> dict[str, Rights]:
         """What each user may do in this virtual host."""

@@ -87,7 +87,6 @@ class Link:
         self._ready = asyncio.Event()
         self._connection: Connection | None = None
         self._roles: dict[Role, asyncio.Task[None] | None] = {}
-        self._works: dict[Role, asyncio.Task[None]] = {}
         self._channels: dict[Role, Channel] = {}
         self._group: asyncio.TaskGroup | None = None
 
@@ -102,16 +101,9 @@ class Link:
         self._roles[role] = None
         self._tell_roles(role, attached=False, reason="not attached yet")
         if self._group is not None:
-            self._works[role] = self._start(role.run())
+            self._start(role.run())
         if self._connection is not None:
             self._roles[role] = self._start(self._keep(role, self._connection))
-
-    async def remove(self, role: Role) -> None:
-        """Detaches a role for good and ends its work."""
-        keeping, work = self._roles.pop(role), self._works.pop(role, None)
-        await _end(task for task in (keeping, work) if task is not None)
-        roles = tuple(state for state in self._state.roles if state.name != role.name)
-        self._tell(replace(self._state, roles=roles))
 
     def listen(self, listener: Listener) -> None:
         """Calls `listener` with every change of state."""
@@ -129,11 +121,10 @@ class Link:
         try:
             async with asyncio.TaskGroup() as self._group:
                 for role in self._roles:
-                    self._works[role] = self._start(role.run())
+                    self._start(role.run())
                 await self._connect_forever()
         finally:
             self._group = None
-            self._works.clear()
 
     async def _connect_forever(self) -> None:
         failures = 0

@@ -58,11 +58,6 @@ class Publisher:
         if failure is not None:
             raise failure
 
-    async def send(self, message: Message) -> None:
-        """Writes, within the window, without waiting for the confirm; what becomes of the message
-        only the observer hears. Raises LinkDown."""
-        await self._begin(message)
-
     async def wait_attached(self) -> None:
         """Returns when there is a channel to publish on."""
         await self._attached.wait()

@@ -63,7 +63,6 @@ class MemoryAdmin:
                 name=connection.name,
                 user=connection.user,
                 state="running",
-                client_properties={"connection_name": connection.label},
             )
             for connection in self._broker.connections
         )

@@ -61,7 +61,7 @@ class MemoryBroker:
         if user not in self.users:
             raise NotAllowed(f"ACCESS_REFUSED - Login was refused for user '{user}'")
         self._opened += 1
-        connection = MemoryConnection(self, f"{label} {self._opened}", user, label)
+        connection = MemoryConnection(self, f"{label} {self._opened}", user)
         self.connections.append(connection)
         return connection
 

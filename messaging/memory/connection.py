@@ -15,11 +15,10 @@ if TYPE_CHECKING:
 class MemoryConnection:
     """messaging.channel.Connection, and the broker's side of it."""
 
-    def __init__(self, broker: "MemoryBroker", name: str, user: str, label: str) -> None:
+    def __init__(self, broker: "MemoryBroker", name: str, user: str) -> None:
         self.name = name
         self.broker = broker
         self.user = user
-        self.label = label
         self.blocked = ""
         self.channels: list[MemoryChannel] = []
         self.sessions: list[Session] = []

@@ -35,13 +35,13 @@ async def test_batches_are_handled_in_order_and_acked(
     await make_queue(channel)
     await publish(channel, numbered(300))
     batches = Batches()
-    link = await running.up(bus.login, batches.consumer("q", batch=32, prefetch=100))
+    await running.up(bus.login, batches.consumer("q", batch=32, prefetch=100))
     await batches.wait(300)
     assert batches.bodies == bodies(300)
     assert max(len(batch) for batch in batches.handled) <= 32
     assert len(batches.handled) < 100
     await batches.idle()
-    await link.remove(batches.role)
+    await running.close()
     assert await channel.get("q") is None
 
 

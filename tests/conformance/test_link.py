@@ -8,7 +8,6 @@ import pytest
 from contracts.topology import Rights
 from messaging.channel import Channel, LinkDown, Message, NotAllowed
 from messaging.connection import LinkState
-from messaging.consumer import OrderedConsumer
 from messaging.publisher import Publisher
 from messaging.rpc import Requester
 from tests.conformance.buses import Bus
@@ -129,20 +128,3 @@ async def test_a_publish_into_silence_ends_by_its_own_time_limit(
         await within(publisher.publish(Message(b"x", "", "q")), 5)
     await within(link.wait_up(), 15)
     await within(publisher.publish(Message(b"y", "", "q")))
-
-
-async def test_a_removed_role_is_gone_and_the_others_stay(
-    bus: Bus, channel: Channel, running: Running
-) -> None:
-    await make_queue(channel)
-    publisher, batches = Publisher(), Batches()
-    consumer: OrderedConsumer = batches.consumer("q")
-    link = await running.up(bus.login, publisher, consumer)
-    await link.remove(consumer)
-    assert [role.name for role in link.state.roles] == ["publisher"]
-    await within(publisher.publish(Message(b"x", "", "q")))
-    got = await channel.get("q")
-    assert got is not None
-    link.add(consumer)
-    channel.nack(got.tag, requeue=True)
-    await batches.wait(1)

@@ -80,24 +80,3 @@ async def test_whoever_stops_waiting_leaves_the_others_alone(
         assert (result is None) == bool(number % 3)
     with pytest.raises(Returned):
         await within(publisher.publish(Message(b"x", "", "nowhere")))
-
-
-async def test_sending_does_not_wait_and_its_outcome_is_observed(
-    bus: Bus, channel: Channel, running: Running
-) -> None:
-    await make_queue(channel)
-    done = asyncio.Event()
-    events: list[Event] = []
-
-    def observe(event: Event) -> None:
-        events.append(event)
-        if len(events) == 2:
-            done.set()
-
-    publisher = Publisher(observer=observe)
-    await running.up(bus.login, publisher)
-    await publisher.send(Message(b"x", "", "q"))
-    await publisher.send(Message(b"x", "", "nowhere"))
-    assert events == []
-    await within(done.wait())
-    assert sorted(event.outcome for event in events) == ["ok", "returned"]

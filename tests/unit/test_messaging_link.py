@@ -167,7 +167,7 @@ async def _play(seed: int) -> list[str]:
     await asyncio.gather(*(link.wait_up() for link in links))
     for number in range(30):
         with contextlib.suppress(LinkDown):
-            await publisher.send(Message(b"%d" % number, "", "q"))
+            await publisher.publish(Message(b"%d" % number, "", "q"))
         await asyncio.sleep(0.3)
         if number == 20:
             memory.restart()

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import hashlib
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -16,7 +16,7 @@ from aiormq.exceptions import (
 )
 from pamqp.header import ContentHeader
 
-from messaging.admin import Admin, AdminError, QueueInfo, hash_password
+from messaging.admin import Admin, AdminError, hash_password
 from messaging.amqp_errors import read_close, read_failure
 from messaging.amqp_frames import read_header, write_message
 from messaging.amqp_inbound import Words
@@ -243,13 +243,6 @@ def test_a_password_hash_is_salt_and_digest() -> None:
         == bytes.fromhex("908dc60a")
         + hashlib.sha256(bytes.fromhex("908dc60a") + b"test12").digest()
     )
-
-
-def test_the_age_of_a_queue_is_that_of_its_oldest_message() -> None:
-    noon = datetime(2026, 5, 4, 12, tzinfo=UTC)
-    queue = QueueInfo(name="q", head_message_timestamp=int(noon.timestamp()))
-    assert queue.age(noon + timedelta(seconds=90)) == 90
-    assert QueueInfo(name="q").age(noon) is None
 
 
 async def test_an_answer_of_the_management_api_in_another_shape_is_a_clear_error() -> None:
