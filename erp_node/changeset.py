@@ -50,11 +50,9 @@ class Changeset:
         undone, self.undone = self.undone, Undone()
         for id, write in undone.writes.items():
             if write.before is None or write.before.fields != write.held.fields:
-                self.customers[id] = replace(write.held, version=write.held.version + 1)
-        undone.history = [
-            replace(line, version=self.customers[line.customer_id].version)
-            for line in undone.history
-        ]
+                self.customers[id] = write.held.stored()
+        for line in undone.history:
+            line.version = self.customers[line.customer_id].version
         return undone
 
     def decide(self, entry: Entry) -> None:

@@ -62,9 +62,18 @@ class Held:
 
     def with_fields(self, fields: Fields) -> Self:
         """The same with another record."""
-        new = replace(self, text=msgspec.json.encode(fields).decode())
-        new.__dict__["fields"] = fields
-        return new
+        return self._again(self.version, msgspec.json.encode(fields).decode(), fields)
+
+    def stored(self) -> Self:
+        """The same once it is stored: a version further."""
+        return self._again(self.version + 1, self.text, self.fields)
+
+    def _again(self, version: int, text: str, fields: Fields) -> Self:
+        made = type(self)(
+            self.id, version, self.state, self.is_customer, self.everywhere, self.centres, self.editors, text
+        )  # fmt: skip
+        made.__dict__["fields"] = fields
+        return made
 
     @property
     def code(self) -> str:
@@ -89,9 +98,12 @@ class Held:
         return self.usable_at(centre) and (self.editors is None or centre in self.editors)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class HistoryLine:
-    """One field changed by somebody (SYNC-3), in the version it led to. `old` and `new` are JSON; None is absent."""
+    """One field changed by somebody (SYNC-3). `old` and `new` are JSON; None is absent.
+
+    `version` is the one the change led to, known when it is written.
+    """
 
     customer_id: UUID
     at: datetime
@@ -234,11 +246,11 @@ def _words(write: Write) -> str | None:
 
 def same_words(before: Fields, after: Fields) -> bool:
     """Whether two records differ only in fields that no words come from."""
-    return all(before.get(name) == after.get(name) for name in _WORDED)
+    return [before.get(name) for name in _WORDED] == [after.get(name) for name in _WORDED]
 
 
 async def add_history(database: Database, lines: Sequence[HistoryLine]) -> None:
-    """Writes lines of the history."""
+    """Writes lines of the history; their versions are those that the changes led to."""
     await database.execute(
         SQL["add_history"],
         [line.customer_id for line in lines],
