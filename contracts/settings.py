@@ -17,7 +17,7 @@ class WrongSetting(ValueError):
 
 
 class Settings(BaseModel):
-    """Every switch with its default; names are the field names."""
+    """Every switch with its default; names are the field names. A switch comes with what it switches."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -38,14 +38,6 @@ class Settings(BaseModel):
     ] = ""
     lowest_price_retail: Annotated[bool, Field(description="CUST-9")] = False
     lowest_price_business: Annotated[bool, Field(description="CUST-9")] = False
-    reverse_charge: Annotated[bool, Field(description="CUST-10: the field is offered")] = False
-    consent_unknown: Annotated[bool, Field(description="CONS-4: unknown differs from refused")] = (
-        False
-    )
-    contact_required: Annotated[list[str], Field(description="CONTACT-1")] = [
-        "first_name",
-        "last_name",
-    ]
     lockout_attempts: Annotated[
         int, Field(ge=1, le=100, description="wrong passwords in a row before a lock-out")
     ] = 5

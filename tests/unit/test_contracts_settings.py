@@ -1,5 +1,7 @@
 """Settings of the levels all, centre and till, and how they resolve (RIGHTS and SETTINGS)."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,8 @@ from hypothesis import strategies as st
 from contracts.reference import Setting
 from contracts.settings import Settings, UnknownSetting, WrongSetting, check_setting, resolve
 
+ROOT = Path(__file__).parent.parent.parent
+
 LEVELS = ("all", "centre.LYO", "pos.lyon-1")
 OTHER_LEVELS = ("centre.PAR", "pos.lyon-2", "pos.", "centre", "", "ALL")
 GOOD: dict[str, list[Any]] = {
@@ -17,7 +21,6 @@ GOOD: dict[str, list[Any]] = {
     "language": ["en", "fr"],
     "code_series": ["", "LYO-1"],
     "lockout_attempts": [1, 100],
-    "contact_required": [[], ["phone"]],
 }
 BAD: list[Any] = [-1, 0, 61, "de", "yes please", "a b", [1], None, 1e400, float("nan"), 10**30]
 
@@ -82,7 +85,7 @@ def test_settings_a_value_that_fits_makes_a_row(name: str, value: Any) -> None:
     [
         ("search_deadline_s", 0), ("search_deadline_s", float("nan")), ("search_deadline_s", 61),
         ("search_deadline_s", float("inf")), ("language", "de"), ("code_series", "a b"), ("lockout_attempts", 0),
-        ("lockout_attempts", 10**30), ("search_online", "perhaps"), ("search_online", None), ("contact_required", "x"),
+        ("lockout_attempts", 10**30), ("search_online", "perhaps"), ("search_online", None),
     ],
 )  # fmt: skip
 def test_settings_a_value_that_does_not_fit_is_refused_by_name(name: str, value: Any) -> None:
@@ -94,3 +97,10 @@ def test_settings_a_value_that_does_not_fit_is_refused_by_name(name: str, value:
 def test_settings_an_unknown_name_is_refused(name: str) -> None:
     with pytest.raises(UnknownSetting, match=f"^{name}: "):
         check_setting(name, True)
+
+
+@pytest.mark.parametrize("name", sorted(Settings.model_fields))
+def test_settings_every_switch_is_read_by_a_node(name: str) -> None:
+    read = re.compile(rf"\.{name}\b")
+    files = (file for node in ("erp_node", "pos_node") for file in (ROOT / node).rglob("*.py"))
+    assert any(read.search(file.read_text("utf-8")) for file in files)
