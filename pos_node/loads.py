@@ -13,6 +13,7 @@ from typing import TypeVar, TypeVarTuple
 
 import structlog
 
+from messaging.failures import describe
 from pos_node.feed import report
 from pos_node.pages import Page
 from pos_node.store.arrivals import Fold
@@ -49,16 +50,19 @@ class Loads:
         self._load: Load | None = None
 
     async def enter(self, scope: str, rows: int) -> "Load | None":
-        """The load a scope of so many rows takes part in; None: it comes the ordinary way."""
+        """The load a scope of so many rows takes part in; None: it comes the ordinary way. Waits for a load that
+        is about to end. Raises LoadFailed."""
         if self._folder is None or rows < FROM_ROWS:
             return None
-        idle = self._load is None or self._load.ended
-        if idle and await self._store.read(_holds_many):
-            return None
-        if self._load is None or self._load.ended:
-            self._load = Load(self._folder / FILE, self._store, self._fold)
-        await self._load.enter(scope)
-        return self._load
+        while (load := self._load) is None or not load.takes_more:
+            if load is not None and not load.ended:
+                await load.over()
+            elif await self._store.read(_holds_many):
+                return None
+            elif self._load is load:
+                self._load = Load(self._folder / FILE, self._store, self._fold)
+        await load.enter(scope)
+        return load
 
 
 class Load:
@@ -73,10 +77,21 @@ class Load:
         self._done: dict[str, Cursor] = {}
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._begun = False
+        self._finishing = False
 
     @property
     def ended(self) -> bool:
-        return self._ended.done() or (bool(self._done) and not self._loading)
+        """The file has taken its place, or is gone."""
+        return self._ended.done()
+
+    @property
+    def takes_more(self) -> bool:
+        """Whether a scope may still enter."""
+        return not self._finishing and not self.ended
+
+    async def over(self) -> None:
+        """Returns when it has ended, however that was."""
+        await asyncio.wait([self._ended])
 
     async def enter(self, scope: str) -> None:
         self._loading.add(scope)
@@ -98,27 +113,33 @@ class Load:
         await asyncio.shield(self._ended)
 
     def fail(self, error: BaseException) -> None:
-        """The load is over for every scope in it."""
-        if not self._ended.done():
-            self._ended.set_exception(LoadFailed(str(error)))
-            self._ended.exception()
-            self._thread.submit(self._file.discard)
-            self._close()
+        """The load is over for every scope in it, unless all of them are in: what is under way then has its own end."""
+        if not self._finishing:
+            self._end(error)
 
     async def _finish(self) -> None:
-        await self._run(self._file.finish, list(self._done.values()))
+        self._finishing = True
         loaded = tuple(self._done)
 
         def carry(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
             carry_over(old, new, loaded=loaded, fold=self._fold)
 
         try:
+            await self._run(self._file.finish, list(self._done.values()))
             await self._store.replace(self._file.path, carry)
         except BaseException as error:
-            self.fail(error)
+            self._end(error)
             raise
         self._ended.set_result(None)
         self._close()
+
+    def _end(self, error: BaseException) -> None:
+        """Lets the file go; what the thread was told before is done first."""
+        if not self._ended.done():
+            self._ended.set_exception(LoadFailed(str(error) or describe(error)))
+            self._ended.exception()
+            self._thread.submit(self._file.discard)
+            self._close()
 
     def _close(self) -> None:
         self._thread.shutdown(wait=False)
@@ -130,7 +151,7 @@ class Load:
         try:
             return await loop.run_in_executor(self._thread, function, *arguments)
         except (sqlite3.Error, OSError) as error:
-            self.fail(error)
+            self._end(error)
             raise LoadFailed(str(error)) from error
 
 

@@ -20,11 +20,10 @@ from pos_node.store.errors import Closed, StoreError
 from pos_node.store.inline import InlineDatabase
 from pos_node.store.lock import FileLock
 from pos_node.store.repair import check_file
-from pos_node.store.replacement import Carry, bring, put_in_place
+from pos_node.store.replacement import Carry, take_place
 from pos_node.store.transactions import (
     Outcome,
     Priority,
-    Work,
     Writer,
     named,
     open_writer,
@@ -64,15 +63,19 @@ class Store(Protocol):
 
     async def replace(self, prepared: Path, carry: Carry) -> None:
         """Puts a prepared file in the place of this one, after `carry(old, new)` has run in a transaction of
-        the new one. Reads and writes wait meanwhile; a crash leaves either the old file or the new one."""
+        the new one. Reads and writes wait meanwhile; a crash leaves either the old file or the new one.
+
+        Once asked for it is done to its end: when cancelled, this raises only after that. Raises StoreError,
+        OSError, and what `carry` raises; the old file then stays.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One function to run, and who waits for it. Without priority it is no transaction, but runs alone."""
+    """One function to run, and who waits for it. Without priority it takes no connection: it runs alone, and always."""
 
-    work: Work
+    work: Callable[..., Any]
     priority: Priority | None
     waiting: "asyncio.Future[Any]"
     loop: asyncio.AbstractEventLoop
@@ -83,20 +86,21 @@ class Job:
 
 
 class Gate:
-    """Holds the readers, their connections closed, while the file is replaced."""
+    """Holds the readers, their connections closed, while the file is replaced; the last to come calls `all_in`."""
 
-    def __init__(self, readers: int) -> None:
-        self._readers = readers
-        self._arrived = threading.Semaphore(0)
+    def __init__(self, readers: int, all_in: Callable[[], None]) -> None:
+        self._missing = readers
+        self._all_in = all_in
+        self._counting = threading.Lock()
         self._open = threading.Event()
 
     def wait_in(self) -> None:
-        self._arrived.release()
+        with self._counting:
+            self._missing -= 1
+            last = self._missing == 0
+        if last:
+            self._all_in()
         self._open.wait()
-
-    def wait_for_all(self) -> None:
-        for _ in range(self._readers):
-            self._arrived.acquire()
 
     def open(self) -> None:
         self._open.set()
@@ -113,7 +117,7 @@ class Database:
         self._turns = count()
         self._readers = readers
         self._threads: list[threading.Thread] = []
-        self._writer: Writer
+        self._writer: Writer | None = None
 
     async def open(self) -> None:
         """Opens and migrates the file. Raises LockedElsewhere, TooNew, Damaged, Unwritable, DiskFull."""
@@ -141,18 +145,14 @@ class Database:
         return result
 
     async def replace(self, prepared: Path, carry: Carry) -> None:
-        gate = Gate(self._readers)
-        job = self._job(lambda _: self._swap(prepared, carry), None)
+        job = self._job(lambda: self._swap(prepared, carry, gate), None)
+        turn = (Priority.FEED, next(self._turns), job)
+        gate = Gate(self._readers, lambda: self._writes.put(turn))
         for _ in range(self._readers):
             self._reads.put(gate)
-        try:
-            await asyncio.to_thread(gate.wait_for_all)
-            self._writes.put((Priority.FEED, next(self._turns), job))
-            await asyncio.shield(job.waiting)
-        finally:
-            gate.open()
+        await _until_over(job.waiting)
 
-    def _job(self, work: Work, priority: Priority | None) -> Job:
+    def _job(self, work: Callable[..., Any], priority: Priority | None) -> Job:
         if not self._threads:
             raise Closed(self.path)
         loop = asyncio.get_running_loop()
@@ -161,8 +161,7 @@ class Database:
     def _start(self) -> None:
         self._lock.take()
         try:
-            self._writer = open_writer(self.path)
-            check_file(self._writer.connection, self.path)
+            self._opened(check=True)
         except BaseException:
             self._lock.release()
             raise
@@ -177,35 +176,58 @@ class Database:
         threads, self._threads = self._threads, []
         if not threads:
             return
-        self._writes.put((len(Priority), next(self._turns), None))
         for _ in threads[1:]:
             self._reads.put(None)
-        for thread in reversed(threads):  # the writer last: it empties the write-ahead log
+        for thread in threads[1:]:
             thread.join()
+        self._writes.put((len(Priority), next(self._turns), None))
+        threads[
+            0
+        ].join()  # the writer last: readers may wait for it, and it empties the write-ahead log
         self._lock.release()
 
     def _serve_writes(self) -> None:
         while (job := self._writes.get()[2]) is not None:
-            if not job.waiting.cancelled():
+            if job.priority is None or not job.waiting.cancelled():
                 job.answer(self._run_write(job))
             del job
-        self._writer.connection.close()
+        if self._writer is not None:
+            self._writer.connection.close()
+            self._writer = None
 
     def _run_write(self, job: Job) -> Outcome:
-        if job.priority is not None:
-            return self._writer.run(job.work, job.priority)
         try:
-            return job.work(self._writer.connection), None
+            if job.priority is None:
+                return job.work(), None
+            return self._opened().run(job.work, job.priority)
         except Exception as error:  # whoever waits gets it; the thread lives on
             return None, named(error, self.path)
 
-    def _swap(self, prepared: Path, carry: Carry) -> None:
-        bring(self._writer.connection, prepared, carry)
-        self._writer.connection.close()
+    def _opened(self, *, check: bool = False) -> Writer:
+        """The writer, opened anew if it could not be before. Raises StoreError; then nothing stays open."""
+        if self._writer is None:
+            writer = open_writer(self.path)
+            try:
+                if check:
+                    check_file(writer.connection, self.path)
+            except BaseException as error:
+                writer.connection.close()  # later it would remove the log of the file that comes after
+                raise named(error, self.path) from error
+            self._writer = writer
+        return self._writer
+
+    def _swap(self, prepared: Path, carry: Carry, gate: Gate) -> None:
+        """All of an exchange, the readers being in the gate: nobody else moves a step of it."""
         try:
-            put_in_place(prepared, self.path)
+            writer, self._writer = self._opened(), None
+            try:
+                take_place(writer.connection, prepared, self.path, carry)
+            finally:
+                writer.connection.close()
+                with suppress(StoreError):  # the next write tries again
+                    self._opened()
         finally:
-            self._writer = open_writer(self.path)
+            gate.open()
 
     def _serve_reads(self) -> None:
         connection: sqlite3.Connection | None = None
@@ -229,6 +251,20 @@ class Database:
             return None
         job.answer(run_read(connection, self.path, job.work))
         return connection
+
+
+async def _until_over(waiting: "asyncio.Future[Any]") -> None:
+    """Returns, or raises, when it is over; not before, however often cancelled."""
+    cancelled: asyncio.CancelledError | None = None
+    while not waiting.done():
+        try:
+            await asyncio.wait([waiting])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        waiting.exception()
+        raise cancelled
+    waiting.result()
 
 
 def _close(connection: sqlite3.Connection | None) -> None:

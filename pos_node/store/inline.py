@@ -7,7 +7,7 @@ from typing import Literal, TypeVar, TypeVarTuple
 
 from pos_node.store.connection import connect
 from pos_node.store.migrations import migrate
-from pos_node.store.replacement import Carry, bring, put_in_place
+from pos_node.store.replacement import Carry, take_place
 from pos_node.store.transactions import Priority, Writer, open_writer, run_read, unwrap
 
 T = TypeVar("T")
@@ -44,7 +44,8 @@ class InlineDatabase:
         return result
 
     async def replace(self, prepared: Path, carry: Carry) -> None:
-        bring(self._writer.connection, prepared, carry)
-        self._writer.connection.close()
-        put_in_place(prepared, self.path)
-        self._writer = open_writer(self.path)
+        try:
+            take_place(self._writer.connection, prepared, self.path, carry)
+        finally:
+            self._writer.connection.close()
+            self._writer = open_writer(self.path)

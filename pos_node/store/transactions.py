@@ -63,7 +63,10 @@ def run_read(connection: sqlite3.Connection, path: Path, work: Work) -> Outcome:
         try:
             result = work(connection)
         finally:
-            connection.execute("ROLLBACK")
+            if (
+                connection.in_transaction
+            ):  # not when SQLite has rolled back itself: that would hide why
+                connection.execute("ROLLBACK")
     except BaseException as error:  # whoever waits gets it; the thread lives on
         return None, named(error, path)
     return result, None

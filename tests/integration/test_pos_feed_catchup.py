@@ -3,10 +3,12 @@
 import asyncio
 import random
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -21,11 +23,13 @@ from pos_node.catchup import CatchUp
 from pos_node.feed import FeedQueue, JournalSide
 from pos_node.lists import list_customers
 from pos_node.loads import Loads
+from pos_node.pages import read_data
 from pos_node.questions import Answer
 from pos_node.store.cursors import Cursor, follow_scopes, read_cursors, read_left_scopes
 from pos_node.store.customers import count_active, find_customer, show_customer
 from pos_node.store.database import Database, Priority
 from pos_node.store.digests import digest
+from pos_node.store.loading import carry_over
 from pos_node.store.words import read_gap
 from pos_node.sweep import Sweep
 from tests.pos_pages import SCOPE, Entity, FakeFeed, customer, customer_id, delivery, quiet
@@ -553,6 +557,59 @@ async def test_sync_5_a_till_that_holds_customers_gets_the_rest_the_ordinary_way
     await till.level()
     assert not replaced
     assert await till.agrees()
+
+
+async def test_sync_5_a_till_stopped_while_the_files_change_places_keeps_the_new_one(
+    till: Till, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both scopes wait for the same exchange: neither removes the file that is on its way into its place."""
+    monkeypatch.setattr(loads_module, "FROM_ROWS", 10)
+    customers(till.erp, range(30))
+    customers(till.erp, range(30, 60), OWN)
+    reached, go_on = threading.Event(), threading.Event()
+
+    def slowly(*arguments: Any, **named: Any) -> None:
+        reached.set()
+        go_on.wait(20)
+        carry_over(*arguments, **named)
+
+    monkeypatch.setattr(loads_module, "carry_over", slowly)
+    till.start()
+    assert await asyncio.to_thread(reached.wait, 20)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    stopping = asyncio.create_task(till.stop())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert (folder / "loading.db").exists()
+    go_on.set()
+    await stopping
+    cursors = await till.cursors()
+    assert cursors[SCOPE].complete
+    assert cursors[OWN].complete
+    assert await till.store.read(count_active) == 60
+    till.start()
+    await till.level()
+    assert await till.agrees()
+
+
+@pytest.mark.usefixtures("small_loads")
+async def test_sync_5_a_scope_that_comes_while_a_load_finishes_waits_for_its_end(
+    till: Till, folder: Path
+) -> None:
+    loads = Loads(till.store, folder, till.side.fold)
+    customers(till.erp, range(30))
+    page = read_data(till.erp.page(SCOPE, 0))[0]
+    first = await loads.enter(SCOPE, 30)
+    assert first is not None
+    await first.add(page)
+    finishing = asyncio.create_task(first.leave(Cursor(SCOPE, "e1", 30, 30, True)))
+    await asyncio.sleep(0)
+    assert not first.takes_more
+    assert await loads.enter(OWN, 30) is None, "the till now holds many: it comes the ordinary way"
+    assert first.ended
+    await finishing
+    assert await till.store.read(count_active) == 30
 
 
 async def test_sync_2_customers_of_a_scope_that_was_left_go(till: Till) -> None:

@@ -6,6 +6,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
@@ -15,7 +16,8 @@ import pytest_asyncio
 from contracts.envelope import dump
 from contracts.search import Criteria
 from pos_node.lists import list_customers
-from pos_node.store import migrations
+from pos_node.store import database as database_module
+from pos_node.store import migrations, replacement
 from pos_node.store.cursors import follow_scopes, read_cursors, read_left_scopes
 from pos_node.store.customers import show_customer
 from pos_node.store.database import Database, Priority, StoreError
@@ -24,6 +26,7 @@ from pos_node.store.inline import InlineDatabase
 from pos_node.store.migrations import Migration, known_migrations, migrate
 from pos_node.store.opening import open_store
 from pos_node.store.repair import OWN_TABLES, rebuild
+from pos_node.store.transactions import Writer
 from tests.pos_pages import customer, customer_id
 
 
@@ -234,6 +237,172 @@ async def test_a_replacement_that_fails_leaves_the_file_as_it_is(
         await store.replace(folder / "prepared.db", fail)
     await store.write(put_in_order, "more", priority=Priority.CASHIER)
     assert await store.read(names) == ["old", "more"]
+
+
+@dataclass
+class Exchange:
+    """A file that takes the place of another, held where it is wanted; `over` is what came of it."""
+
+    store: Database
+    prepared: Path
+    reached: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
+
+    async def prepare(self) -> None:
+        fresh = InlineDatabase(self.prepared)
+        await fresh.write(put_in_order, "fresh", priority=Priority.FEED)
+        fresh.close()
+
+    def hold(self, *_: object) -> None:
+        self.reached.set()
+        self.go_on.wait(20)
+
+    def carry(self, old: sqlite3.Connection, new: sqlite3.Connection) -> None:
+        for name in names(old):
+            put_in_order(new, name)
+
+
+@pytest.mark.parametrize("where", ["a reader", "the writer", "carry", "rename", "reopening"])
+async def test_i1_an_exchange_is_done_to_its_end_however_it_is_cancelled(
+    store: Database, folder: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    await store.write(put_in_order, "old", priority=Priority.CASHIER)
+    one = Exchange(store, folder / "prepared.db")
+    await one.prepare()
+    busy = asyncio.create_task(_hold_where(one, where, monkeypatch))
+    await asyncio.sleep(0)
+    if where in ("a reader", "the writer"):
+        await asyncio.to_thread(one.reached.wait, 20)
+    replacing = asyncio.create_task(store.replace(one.prepared, one.carry))
+    await asyncio.sleep(0)
+    await asyncio.to_thread(one.reached.wait, 20)
+    for _ in range(3):
+        replacing.cancel()
+        await asyncio.sleep(0)
+    assert not replacing.done(), (
+        "who asked is told when it is over, so that nobody removes the file meanwhile"
+    )
+    reads = [asyncio.create_task(store.read(names)) for _ in range(8)]
+    await asyncio.sleep(0)
+    one.go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await replacing
+    await busy
+    assert {tuple(found) for found in await asyncio.gather(*reads)} <= {("old",), ("fresh", "old")}
+    assert await store.read(names) == ["fresh", "old"]
+    for number in range(50):
+        await store.write(put_in_order, f"{number}", priority=Priority.CASHIER)
+    expected = ["fresh", "old", *map(str, range(50))]
+    assert await store.read(names) == expected
+    await store.close()
+    assert not [one.name for one in folder.glob("*-wal")]
+    await store.open()
+    assert await store.read(names) == expected
+    found = await store.read(lambda c: c.execute("PRAGMA integrity_check").fetchone())
+    assert found == ("ok",)
+
+
+async def _hold_where(one: Exchange, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    match where:
+        case "a reader":
+            await one.store.read(one.hold)
+        case "the writer":
+            await one.store.write(one.hold, priority=Priority.CASHIER)
+        case "carry":
+            carry = one.carry
+
+            def slowly(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
+                one.hold()
+                carry(old, new)
+
+            monkeypatch.setattr(one, "carry", slowly)
+        case "rename" | "reopening":
+            module, name = {
+                "rename": (replacement, "put_in_place"),
+                "reopening": (database_module, "open_writer"),
+            }[where]
+            real = getattr(module, name)
+
+            def held(*arguments: object) -> object:
+                one.hold()
+                return real(*arguments)
+
+            monkeypatch.setattr(module, name, held)
+
+
+async def test_a_till_closed_during_an_exchange_ends_with_the_new_file(
+    store: Database, folder: Path
+) -> None:
+    one = Exchange(store, folder / "prepared.db")
+    await one.prepare()
+    reading = asyncio.create_task(store.read(one.hold))
+    await asyncio.to_thread(one.reached.wait, 20)
+    replacing = asyncio.create_task(store.replace(one.prepared, one.carry))
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(store.close())
+    await asyncio.sleep(0)
+    one.go_on.set()
+    async with asyncio.timeout(20):
+        await asyncio.gather(reading, replacing, closing)
+    await store.open()
+    assert await store.read(names) == ["fresh"]
+
+
+async def test_i1_a_log_that_cannot_be_emptied_leaves_the_file_as_it_is(
+    store: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise what it holds would be read into the file that comes after."""
+    await store.write(put_in_order, "old", priority=Priority.CASHIER)
+    monkeypatch.setattr("pos_node.store.connection.BUSY_MS", 50)
+    await store.close()
+    await store.open()
+    one = Exchange(store, folder / "prepared.db")
+    await one.prepare()
+    backup = sqlite3.connect(store.path, isolation_level=None)
+    backup.execute("BEGIN")
+    assert names(backup) == ["old"]
+    await store.write(put_in_order, "more", priority=Priority.CASHIER)
+    with pytest.raises(LockedElsewhere):
+        await store.replace(one.prepared, one.carry)
+    backup.close()
+    assert await store.read(names) == ["old", "more"]
+    await store.replace(one.prepared, lambda old, new: None)
+    assert await store.read(names) == ["fresh", "old", "more"], (
+        "it was all in the prepared file already"
+    )
+
+
+async def test_a_file_that_cannot_be_opened_for_a_moment_is_opened_by_the_next_write(
+    store: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = Exchange(store, folder / "prepared.db")
+    await one.prepare()
+
+    def fail(path: Path) -> Writer:
+        raise Unwritable(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(database_module, "open_writer", fail)
+        await store.replace(one.prepared, one.carry)
+        with pytest.raises(Unwritable):
+            await store.write(put_in_order, "x", priority=Priority.CASHIER)
+        with pytest.raises(Unwritable):
+            await store.replace(one.prepared, one.carry)
+        assert await store.read(names) == ["fresh"], "readers go on"
+    await store.write(put_in_order, "then", priority=Priority.CASHIER)
+    assert await store.read(names) == ["fresh", "then"]
+
+
+async def test_what_went_wrong_with_a_read_is_told_though_sqlite_rolled_back_itself(
+    store: Database,
+) -> None:
+    def fail(connection: sqlite3.Connection) -> None:
+        connection.execute("ROLLBACK")
+        raise ValueError("what went wrong")
+
+    with pytest.raises(ValueError, match="what went wrong"):
+        await store.read(fail)
+    assert await store.read(names) == []
 
 
 async def test_sync_2_scopes_that_are_left_are_remembered(store: Database) -> None:
