@@ -117,22 +117,26 @@ def settle(connection: sqlite3.Connection, cursors: Mapping[str, int]) -> None:
         _show_anew(connection, customer_id)
 
 
-def renumber(connection: sqlite3.Connection, epoch: str, applied: int | None = None) -> int:
+def renumber(
+    connection: sqlite3.Connection, random: str, applied: int | None = None
+) -> tuple[str, int]:
     """Begins a new epoch: entries not known to be applied get new numbers in it, in their order.
 
     For a database that comes from a backup: a number used twice can then never be taken for a
-    repetition. `applied`: of the epoch that ends, the ERP has no more than this; what it had beyond
-    is sent again. Returns how many entries wait.
+    repetition. `random`: what makes the epoch's name nobody else's. `applied`: of the epoch that
+    ends, the ERP has no more than this; what it had beyond is sent again. Returns the epoch, and
+    how many entries wait.
     """
     if applied is not None:
         rows.forget_applied_after(connection, rows.read_epoch(connection) or "", applied)
     waiting = rows.read_unapplied(connection)
+    epoch = rows.next_epoch(connection, random)
     rows.begin_epoch(connection, epoch)
     for old in waiting:
         seq = rows.take_number(connection)
         body = _renumbered(old.body, epoch, seq)
         rows.renumber(connection, old, replace(old, epoch=epoch, seq=seq, body=body))
-    return len(waiting)
+    return epoch, len(waiting)
 
 
 def _fold(

@@ -12,6 +12,9 @@ from pos_node.store.queries import load_sql
 _SQL = load_sql("journal.sql")
 
 Heads = dict[str, int]
+_DIGITS = 6
+"""Of the count an epoch's name begins with."""
+
 _read_heads = msgspec.json.Decoder(Heads).decode
 
 
@@ -77,6 +80,14 @@ def read_epoch(connection: sqlite3.Connection) -> str | None:
     """The journal's epoch as the database knows it; None in a new database."""
     row = connection.execute(_SQL["read_meta"], ("journal_epoch",)).fetchone()
     return None if row is None else str(row[0])
+
+
+def next_epoch(connection: sqlite3.Connection, random: str) -> str:
+    """The name of a new epoch: greater than that of every other in this database, and nobody else's."""
+    (last,) = connection.execute(_SQL["last_epoch"]).fetchone()
+    known = [one.partition("-")[0] for one in (read_epoch(connection), last) if one]
+    count = max((int(one) for one in known if len(one) == _DIGITS and one.isdecimal()), default=0)
+    return f"{count + 1:0{_DIGITS}}-{random}"
 
 
 def begin_epoch(connection: sqlite3.Connection, epoch: str) -> None:

@@ -17,9 +17,10 @@ WHERE epoch = ? AND seq > ? ORDER BY seq LIMIT ?
 -- name: first_after
 SELECT seq, at FROM journal WHERE epoch = ? AND seq > ? ORDER BY seq LIMIT 1
 
--- Entries of an earlier numbering are all applied: those that were not got new numbers.
+-- In the order they were made, which no clock tells: entries of earlier numberings are all applied (those that were not
+-- got new numbers), and the names of numberings grow (store.journal.next_epoch).
 -- name: of_customer
-SELECT type, body FROM journal WHERE customer_id = ? ORDER BY epoch = ?, at, seq
+SELECT type, body FROM journal WHERE customer_id = ? ORDER BY epoch = ?, epoch, seq
 
 -- name: count_of_customer
 SELECT count(*) FROM journal WHERE customer_id = ?
@@ -45,7 +46,10 @@ UPDATE journal SET heads = ? WHERE epoch = ? AND seq = ?
 DELETE FROM journal WHERE epoch = ? AND seq = ?
 
 -- name: unapplied
-SELECT epoch, seq, id, type, customer_id, body, at FROM journal WHERE heads IS NULL ORDER BY epoch = ?, at, seq
+SELECT epoch, seq, id, type, customer_id, body, at FROM journal WHERE heads IS NULL ORDER BY epoch = ?, epoch, seq
+
+-- name: last_epoch
+SELECT max(epoch) FROM journal
 
 -- name: renumber
 UPDATE journal SET epoch = ?, seq = ?, body = ? WHERE epoch = ? AND seq = ?

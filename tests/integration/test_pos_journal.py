@@ -3,12 +3,14 @@
 import random
 import sqlite3
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from contracts import envelope
+from contracts.customers import Customer
 from contracts.journal import Author, CustomerAdded, CustomerEdited, Progress
 from contracts.registry import decode
 from pos_node import journal
@@ -179,6 +181,55 @@ async def test_a_restored_backup_numbers_what_is_not_applied_anew(folder: Path, 
         await store.write(journal.take_progress, progress, priority=Priority.FEED)
         await store.write(journal.settle, {"customers": 9}, priority=Priority.FEED)
         assert [one.seq for one in await store.read(_all_waiting)] == [1, 2]
+
+
+async def test_cust_13_a_clock_that_goes_back_does_not_change_the_order_of_edits(
+    till: TestTill,
+) -> None:
+    await till.hold(ID, retail(phone="1"))
+    made = await make(till, "A-2")
+    for number in ("2", "3", "4"):
+        till.clock.move(timedelta(hours=-1))
+        await till.customers.edit(ID, phone(number), ANNE)
+        await till.customers.edit(made, phone(number), ANNE)
+    assert await till.shown(ID) == retail(phone="4")
+    sent = [decode(one.body).data for one in await till.store.read(_all_waiting)]
+    changes = [
+        (one.old, one.new)
+        for edit in sent
+        if isinstance(edit, CustomerEdited) and edit.customer_id == ID
+        for one in edit.changes
+    ]
+    assert changes == [("1", "2"), ("2", "3"), ("3", "4")]
+    await till.store.write(journal.renumber, "of after", priority=Priority.JOURNAL)
+    again = [decode(one.body).data for one in await till.store.read(_all_waiting)]
+    assert again == sent, "added comes before edited"
+
+
+async def test_i1_changes_of_several_epochs_are_shown_in_the_order_they_were_made(
+    till: TestTill,
+) -> None:
+    """Applied, their outcome not yet here, each under another epoch and an earlier hour."""
+    await till.hold(ID, retail(phone="0"))
+    epochs = []
+    for number in range(1, 13):
+        await till.customers.edit(ID, phone(str(number)), ANNE)
+        await till.apply(1, customers=99)
+        till.clock.move(timedelta(hours=-1))
+        chance = f"{13 - number:016x}"
+        epoch, waiting = await till.store.write(journal.renumber, chance, priority=Priority.JOURNAL)
+        assert waiting == 0
+        epochs.append(epoch)
+        assert await till.store.read(_phone_folded) == str(number)
+    assert epochs == sorted(epochs)
+    await till.customers.edit(ID, phone("13"), ANNE)
+    assert await till.shown(ID) == retail(phone="13")
+
+
+def _phone_folded(connection: sqlite3.Connection) -> str | None:
+    record = envelope.dump(retail(phone="0")).decode()
+    shown = journal.fold(connection, ID, record)
+    return Customer.model_validate_json(shown).phone if shown else None
 
 
 async def test_an_epoch_that_agrees_is_kept(folder: Path) -> None:
