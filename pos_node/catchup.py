@@ -10,8 +10,9 @@ import structlog
 from pos_node.feed import JournalSide
 from pos_node.loads import Loads
 from pos_node.pulling import PAUSES, Asks, Loading, Puller, remove_unmarked
+from pos_node.reasons import reason_of
 from pos_node.store.cursors import read_left_scopes
-from pos_node.store.database import Priority, Store, StoreError
+from pos_node.store.database import Priority, Store
 from pos_node.store.sweeping import forget_scope
 from pos_node.store.words import fill_gap, merge_words, read_gap
 
@@ -76,8 +77,8 @@ class CatchUp:
             for scope in await self._store.read(read_left_scopes):
                 await remove_unmarked(self._store, scope)
                 await self._store.write(forget_scope, scope, priority=Priority.FEED)
-        except StoreError as error:
-            _log.warning("rows not removed", action="leave_failed", reason=str(error))
+        except Exception as error:  # the next start tries again
+            _log.warning("rows not removed", action="leave_failed", reason=reason_of(error))
 
     async def _tidy_words(self) -> None:
         """What a first load leaves for later, a quarter of the time at most: see `_tidy`."""
@@ -86,8 +87,8 @@ class CatchUp:
             began = loop.time()
             try:
                 more = await self._store.write(_tidy, priority=Priority.FEED)
-            except StoreError as error:
-                _log.warning("words not written", action="details_failed", reason=str(error))
+            except Exception as error:
+                _log.warning("words not written", action="details_failed", reason=reason_of(error))
                 await asyncio.sleep(PAUSES.longest)
                 continue
             if not more:

@@ -1,4 +1,4 @@
-"""The journal's epoch: a random name kept beside the database, so that a restored backup is noticed.
+"""The journal's epoch: a name of a count and chance, kept beside the database, so that a restored backup is noticed.
 
 The same name stands in the database. When the two differ, or the ERP knows more of the journal than
 the till does, the database is older than it should be, and numbering begins anew.
@@ -15,7 +15,9 @@ from contracts.presence import Welcome
 from pos_node import journal
 from pos_node.store import journal as rows
 from pos_node.store.database import Priority, Store
+from pos_node.store.errors import on_disk
 from pos_node.store.journal import Standing
+from pos_node.store.replacement import flush
 
 _log = structlog.get_logger("journal")
 
@@ -35,7 +37,7 @@ def is_restored(welcome: Welcome, asked: Standing, last_seq: int) -> bool:
 async def open_epoch(store: Store, file: Path, rng: random.Random) -> Standing:
     """Makes sure that the journal has an epoch of its own; to be called before anything is journalled.
 
-    Returns how the till stands at its start.
+    Returns how the till stands at its start. Raises StoreError, of the file beside as well.
     """
     beside = await asyncio.to_thread(read_file, file)
     inside = await store.read(rows.read_epoch)
@@ -49,33 +51,40 @@ async def begin_epoch(
 ) -> str:
     """Numbers the journal anew under a new epoch, which it returns; `applied` as `journal.renumber` takes it.
 
-    Killed between the two steps, the till finds them different at its next start and begins again.
+    Killed between the two steps, the till finds them different at its next start and begins again. Raises
+    StoreError; the epoch may then be in the database and not beside it: see `keep_epoch`.
     """
-    epoch = f"{rng.getrandbits(64):016x}"
-    entries = await store.write(journal.renumber, epoch, applied, priority=Priority.JOURNAL)
-    await asyncio.to_thread(write_file, file, epoch)
+    own = f"{rng.getrandbits(64):016x}"
+    epoch, entries = await store.write(journal.renumber, own, applied, priority=Priority.JOURNAL)
+    await keep_epoch(file, epoch)
     _log.info("numbering begins anew", action="journal_epoch", epoch=epoch, entries=entries)
     return epoch
 
 
+async def keep_epoch(file: Path, epoch: str) -> None:
+    """Writes down beside the database which epoch is in it. Raises StoreError."""
+    await asyncio.to_thread(write_file, file, epoch)
+
+
 def read_file(file: Path) -> str | None:
-    """The epoch beside the database; None when there is none."""
+    """The epoch beside the database; None when there is none. Raises StoreError."""
     try:
         return file.read_text("ascii").strip() or None
     except (FileNotFoundError, UnicodeDecodeError):
         return None
+    except OSError as error:
+        raise on_disk(error, file) from error
 
 
 def write_file(file: Path, epoch: str) -> None:
-    """Puts the epoch on the disk, whole or not at all."""
-    fresh = file.with_suffix(".new")
-    with fresh.open("w", encoding="ascii") as out:
-        out.write(epoch)
-        out.flush()
-        os.fsync(out.fileno())
-    fresh.replace(file)
-    folder = os.open(file.parent, os.O_RDONLY)
+    """Puts the epoch on the disk, whole or not at all. Raises StoreError."""
     try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        fresh = file.with_suffix(".new")
+        with fresh.open("w", encoding="ascii") as out:
+            out.write(epoch)
+            out.flush()
+            os.fsync(out.fileno())
+        fresh.replace(file)
+        flush(file.parent)
+    except OSError as error:
+        raise on_disk(error, file) from error

@@ -17,6 +17,9 @@ from pos_node.store.arrivals import Trouble
 Page: TypeAlias = Any
 """A contracts.feed.Page as contracts.feed.read_page reads it: rows are RowStruct, their records JSON bytes."""
 
+LARGEST = (1 << 63) - 1
+"""The largest number SQLite stores."""
+
 _LoosePage: Any = struct_of(PageModel, extra={"rows": list[msgspec.Raw]})
 _read_loose = msgspec.json.Decoder(_LoosePage).decode
 _read_row = msgspec.json.Decoder(RowStruct).decode
@@ -49,9 +52,23 @@ def page_of(delivery: Delivery) -> tuple[Page, list[Trouble]]:
 def read_data(raw: bytes) -> tuple[Page, list[Trouble]]:
     """The page in a message's data, and its rows that cannot be read. Raises Malformed."""
     try:
-        return read_page(raw), []
+        page, trouble = read_page(raw), list[Trouble]()
     except msgspec.DecodeError:
-        return _read_row_by_row(raw)
+        page, trouble = _read_row_by_row(raw)
+    if max(page.prev_seq, page.to_seq, page.head) > LARGEST:
+        raise Malformed("to_seq: larger than any number of a feed")
+    if any(row.version > LARGEST for row in page.rows):
+        trouble += _leave_out_too_large(page)
+    return page, trouble
+
+
+def _leave_out_too_large(page: Page) -> list[Trouble]:
+    rows, page.rows = page.rows, [row for row in page.rows if row.version <= LARGEST]
+    return [
+        Trouble(page.scope, row.key, "version: larger than any that can be stored")
+        for row in rows
+        if row.version > LARGEST
+    ]
 
 
 def _read_row_by_row(raw: bytes) -> tuple[Page, list[Trouble]]:

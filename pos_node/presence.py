@@ -17,6 +17,7 @@ from messaging.clock import Clock
 from messaging.connection import LinkState, Listener
 from pos_node.contact import Contact
 from pos_node.questions import Questions
+from pos_node.reasons import reason_of
 from pos_node.store.journal import Standing
 
 HELLO_EVERY_S = 10.0
@@ -104,13 +105,22 @@ class Presence:
         while True:
             self._woken.clear()
             await self._questions.wait_attached()
-            if await self.greet():
+            if await self._try_to_greet():
                 await self._wait_until_due()
             else:
                 await self._wait(self._contact.silence_s / 2)
 
+    async def _try_to_greet(self) -> bool:
+        """Whether there was a welcome. What goes wrong here must not end the till: it is tried again."""
+        try:
+            return await self.greet()
+        except Exception as error:
+            _log.warning("not greeted", action="hello_failed", reason=reason_of(error))
+            return False
+
     async def greet(self) -> bool:
-        """Says hello once, takes the welcome; says whether there was one."""
+        """Says hello once, takes the welcome; says whether there was one. Raises StoreError when the till cannot
+        read how far it is."""
         standing = await self._read_standing()
         asked_at = asyncio.get_running_loop().time()
         try:

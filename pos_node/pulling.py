@@ -20,9 +20,10 @@ from pos_node.feed import JournalSide, apply_page, moved, report
 from pos_node.loads import Load, LoadFailed, Loads
 from pos_node.pages import Page, read_data
 from pos_node.questions import Answer
+from pos_node.reasons import reason_of
 from pos_node.store.arrivals import Trouble
 from pos_node.store.cursors import Cursor, read_cursor, seq_by_scope
-from pos_node.store.database import Priority, Store, StoreError
+from pos_node.store.database import Priority, Store
 from pos_node.store.sweeping import (
     begin_anew,
     end_sweep,
@@ -123,9 +124,10 @@ class Puller:
             try:
                 await self._become_level()
                 failures = 0
-            except (MessagingError, MessageError, StoreError, LoadFailed) as error:
+            except Exception as error:  # one scope that fails ends neither the others nor the till
                 failures += 1
-                _log.info("not level", action="pull_failed", scope=self._scope, reason=str(error))
+                reason = str(error) if isinstance(error, LoadFailed) else reason_of(error)
+                _log.info("not level", action="pull_failed", scope=self._scope, reason=reason)
                 await self._pause(failures)
                 self._wanted.set()
 

@@ -16,8 +16,9 @@ from contracts.presence import Welcome
 from contracts.topology import JOURNAL, user_of
 from messaging.channel import LinkDown, Message, MessagingError
 from messaging.connection import LinkState
-from pos_node.epoch import begin_epoch, is_restored
+from pos_node.epoch import begin_epoch, is_restored, keep_epoch
 from pos_node.presence import WatchesLink
+from pos_node.reasons import reason_of
 from pos_node.store import journal as rows
 from pos_node.store.database import Store
 from pos_node.store.journal import Entry, Standing
@@ -139,28 +140,40 @@ class Relay:
         self._woken.set()
 
     async def run(self) -> None:
-        """Publishes until cancelled."""
+        """Publishes until cancelled; what the disk does not allow now is tried again."""
         while True:
             self._woken.clear()
-            await self._take_welcome()
-            self._take_place()
-            if self._greeted:
-                await self._step()
-            else:
-                await self._woken.wait()
+            try:
+                await self._go_on()
+            except Exception as error:  # whatever it is, the cashier goes on
+                await self._rest(error)
+
+    async def _go_on(self) -> None:
+        await self._take_welcome()
+        self._take_place()
+        if self._greeted:
+            await self._step()
+        else:
+            await self._woken.wait()
 
     async def _take_welcome(self) -> None:
+        """Kept until all it asks for is done: a full disk may be in the way for a while."""
         if self._welcome is None:
             return
-        (welcome, asked), self._welcome = self._welcome, None
+        taken = welcome, asked = self._welcome
         now = await self._store.read(rows.read_standing)
         last_seq = now.last_seq if self._sent_at_most is None else self._sent_at_most
-        if is_restored(welcome, asked, last_seq):
+        if now.epoch != self._epoch:  # begun already, but not yet written down beside the database
+            await keep_epoch(self._epoch_file, now.epoch)
+            self._epoch, self._lost = now.epoch, True
+        elif is_restored(welcome, asked, last_seq):
             self._epoch = await begin_epoch(
                 self._store, self._epoch_file, self._rng, welcome.applied_seq
             )
             self._lost = True
         self._sent_at_most, self._greeted = None, True
+        if self._welcome is taken:
+            self._welcome = None
 
     def _take_place(self) -> None:
         """Goes back: all the way when the link was lost, or to where the ERP asked for."""
@@ -176,7 +189,9 @@ class Relay:
         self._unanswered = look_at(self._unanswered, first, self._place, now)
         if entries:
             await self._send(entries)
-        elif self._unanswered is None:
+            return
+        self._failures, self._reason = 0, None
+        if self._unanswered is None:
             await self._woken.wait()
         elif self._unanswered.due(now):
             self._send_again(self._unanswered, now)
@@ -202,14 +217,18 @@ class Relay:
         self._unanswered = lose_patience(unanswered, now)
 
     async def _pause(self, error: MessagingError) -> None:
-        """Waits longer after each failure; and for the link, when that is down."""
+        """As `_rest`; and waits for the link, when that is down."""
+        await self._rest(error)
+        await self._publisher.wait_attached()
+
+    async def _rest(self, error: Exception) -> None:
+        """Waits longer after each failure."""
+        self._reason = reason_of(error)
         if self._failures == 0:
-            _log.warning("journal held back", action="journal_held", reason=str(error))
-        self._reason = str(error)
+            _log.warning("journal held back", action="journal_held", reason=self._reason)
         pause = min(PAUSE_S * 2**self._failures, LONGEST_PAUSE_S)
         self._failures = min(self._failures + 1, 10)
         await asyncio.sleep(pause * self._rng.uniform(0.5, 1.0))
-        await self._publisher.wait_attached()
 
     async def _wait(self, seconds: float) -> None:
         with suppress(TimeoutError):

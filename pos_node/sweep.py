@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterable
 import structlog
 
 from contracts import envelope
-from contracts.envelope import Malformed, MessageError
+from contracts.envelope import Malformed
 from contracts.feed import BUCKETS, Digest, DigestAsk, Pull
-from messaging.channel import MessagingError
 from pos_node.feed import JournalSide, apply_rows, report
 from pos_node.pages import read_data
 from pos_node.pulling import PULL_TIMEOUT_S, Asks
+from pos_node.reasons import reason_of
 from pos_node.store.cursors import read_cursor
-from pos_node.store.database import Priority, Store, StoreError
+from pos_node.store.database import Priority, Store
 from pos_node.store.digests import digest, keys_in_buckets, remove_rows
 
 EVERY_S = 15 * 60.0
@@ -82,8 +82,9 @@ class Sweep:
                     await self._mend(scope, found)
                 if found is not None:
                     mended[scope] = len(found)
-            except (MessagingError, MessageError, StoreError) as error:
-                _log.info("not compared", action="sweep_failed", scope=scope, reason=str(error))
+            except Exception as error:  # the next sweep tries again
+                reason = reason_of(error)
+                _log.info("not compared", action="sweep_failed", scope=scope, reason=reason)
         return mended
 
     async def compare(self, scope: str) -> frozenset[int] | None:

@@ -1,5 +1,6 @@
 """What may go wrong with the till's file, in words an operator can act on."""
 
+import errno
 import sqlite3
 from pathlib import Path
 
@@ -36,6 +37,12 @@ class Unwritable(StoreError):
 
 class Closed(StoreError):
     """The database is closed."""
+
+
+def on_disk(error: OSError, path: Path) -> StoreError:
+    """The StoreError behind an error of the system with a file."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return DiskFull(path) if full else Unwritable(path, error.strerror or str(error))
 
 
 def translated(error: sqlite3.Error, path: Path) -> StoreError | None:

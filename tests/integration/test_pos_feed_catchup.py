@@ -1,12 +1,13 @@
 """A till becomes complete by itself, stays level, and proves it (SYNC-2, SYNC-5, SYNC-6, I2, I11)."""
 
 import asyncio
+import json
 import random
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -330,6 +331,60 @@ def _change_one(erp: FakeFeed, rng: random.Random) -> None:
     )
 
 
+@pytest.mark.parametrize("error", [sqlite3.IntegrityError("x"), OverflowError("x"), KeyError("x")])
+async def test_i11_a_page_that_cannot_be_applied_ends_neither_the_other_scopes_nor_the_till(
+    folder: Path, error: Exception
+) -> None:
+    erp, broken = FakeFeed(), True
+    customers(erp, range(5))
+    customers(erp, range(5, 9), OWN)
+
+    def take_verdict(connection: sqlite3.Connection, key: str, verdict: object) -> None:
+        if broken:
+            raise error
+
+    told = {"epoch": "j", "seq": 1, "outcome": "renamed", "code": "verdict.renamed"}
+    erp.put("pos.p1", Entity("verdict", "verdict/1", 1, record=json.dumps(told)))
+    store = Database(folder / "till.db")
+    await store.open()
+    await store.write(follow_scopes, SCOPES, priority=Priority.FEED)
+    till = make_till(store, erp, folder, replace(quiet(), take_verdict=take_verdict))
+    till.start()
+    await until(lambda: len([a for a in erp.asked if getattr(a, "scope", "") == "pos.p1"]) > 3)
+    assert not till.tasks[0].done()
+    assert await store.read(count_active) == 9
+    broken = False
+    await till.level()
+    await till.stop()
+    await store.close()
+
+
+async def test_i11_a_till_whose_disk_is_full_is_level_once_there_is_room(till: Till) -> None:
+    customers(till.erp, range(300))
+    await till.store.write(_limit_pages, 1, priority=Priority.FEED)
+    till.start()
+    await until(lambda: len(till.erp.asked) > 12)
+    assert not till.tasks[0].done()
+    assert await till.store.read(count_active) == 0
+    await till.store.write(_limit_pages, 1_000_000, priority=Priority.FEED)
+    await till.level()
+    assert await till.agrees()
+
+
+def _limit_pages(connection: sqlite3.Connection, pages: int) -> None:
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+
+
+async def test_i11_a_row_with_a_number_too_large_is_left_out_and_the_others_come(
+    till: Till,
+) -> None:
+    customers(till.erp, range(3))
+    till.erp.put_customer(3, version=2**70)
+    till.start()
+    await till.level()
+    assert await till.store.read(count_active) == 3
+
+
 # Numbered anew ------------------------------------------------------------------------------
 
 
@@ -548,11 +603,11 @@ async def test_sync_5_a_till_that_holds_customers_gets_the_rest_the_ordinary_way
     customers(till.erp, range(30, 90))
     replaced = False
 
-    async def replace(*_: object) -> None:
+    async def note(*_: object) -> None:
         nonlocal replaced
         replaced = True
 
-    monkeypatch.setattr(till.store, "replace", replace)
+    monkeypatch.setattr(till.store, "replace", note)
     till.start()
     await till.level()
     assert not replaced

@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 
 from pydantic import BaseModel
 
@@ -13,6 +14,7 @@ from contracts.search import Refused
 from pos_node.contact import SILENCE_S, Contact
 from pos_node.presence import HELLO_EVERY_S, Presence
 from pos_node.questions import Questions
+from pos_node.store.errors import Unwritable
 from pos_node.store.journal import Standing
 from tests.fake_time import on_fake_time, until
 from tests.pos_parts import NOON, FakeClock, FakeErp, FakeLink, welcome
@@ -25,6 +27,8 @@ class Till:
 
     def __init__(self) -> None:
         self.erp, self.link, self.clock = FakeErp(_welcome), FakeLink(), FakeClock()
+        self.unreadable = False
+        self.running: asyncio.Task[None]
         self.welcomes: list[tuple[Welcome, Standing]] = []
         rng = random.Random(1)
         self.contact = Contact(asyncio.get_running_loop().time)
@@ -46,6 +50,8 @@ class Till:
         return self.presence.online
 
     async def _standing(self) -> Standing:
+        if self.unreadable:
+            raise Unwritable(Path("till.db"))
         return STANDING
 
     async def _hear(self, heard: Welcome, asked: Standing) -> None:
@@ -59,7 +65,7 @@ async def _welcome(question: BaseModel) -> BaseModel:
 @asynccontextmanager
 async def till() -> AsyncIterator[Till]:
     made = Till()
-    running = asyncio.create_task(made.presence.run())
+    made.running = running = asyncio.create_task(made.presence.run())
     try:
         yield made
     finally:
@@ -149,3 +155,14 @@ async def test_a_refused_till_has_no_welcome_and_asks_again() -> None:
         one.erp.script = refuse
         await until(lambda: len(one.erp.asked) > 3)
         assert one.welcomes == []
+
+
+@on_fake_time
+async def test_sync_7_a_till_that_cannot_read_its_file_for_a_while_greets_afterwards() -> None:
+    async with till() as one:
+        await until(lambda: one.online)
+        one.unreadable = True
+        await until(lambda: not one.online)
+        assert not one.running.done()
+        one.unreadable = False
+        await until(lambda: one.online)

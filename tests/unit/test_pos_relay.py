@@ -2,9 +2,11 @@
 
 import asyncio
 import random
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NoReturn
 from uuid import UUID
 
 from contracts.changes import Change
@@ -23,6 +25,7 @@ from pos_node.relay import (
     lose_patience,
 )
 from pos_node.store.database import InlineDatabase, Priority
+from pos_node.store.errors import Unwritable
 from pos_node.store.journal import read_epoch, read_standing
 from tests.fake_time import on_fake_time, until
 from tests.pos_parts import NOON, FakeLink, FakePublisher, welcome
@@ -36,6 +39,7 @@ class Till:
         self.publisher, self.link, self.online = FakePublisher(), FakeLink(), True
         self.rng = random.Random(1)
         self.relay: Relay
+        self.running: asyncio.Task[None]
 
     async def start(self) -> "asyncio.Task[None]":
         at_start = await open_epoch(self.store, self.file, self.rng)
@@ -82,10 +86,12 @@ def _change() -> CustomerEdited:
 
 
 @asynccontextmanager
-async def till(folder: Path, *, greeted: bool = True) -> AsyncIterator[Till]:
-    store = InlineDatabase(":memory:")
+async def till(
+    folder: Path, *, greeted: bool = True, file: str | None = None
+) -> AsyncIterator[Till]:
+    store = InlineDatabase(folder / file if file else ":memory:")
     made = Till(store, folder / "epoch")
-    running = await made.start()
+    made.running = running = await made.start()
     if greeted:
         await made.greet()
     try:
@@ -240,6 +246,70 @@ async def test_a_welcome_of_another_epoch_changes_nothing(tmp_path: Path) -> Non
         await one.change()
         await until(lambda: one.publisher.sent == [1])
         assert await one.store.read(read_epoch) == before
+
+
+# A blocked disk ------------------------------------------------------------------------------
+
+
+def _limit(connection: sqlite3.Connection, pages: int) -> None:
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+
+
+@on_fake_time
+async def test_i11_a_full_disk_holds_the_journal_back_and_no_longer_than_it_is_full(
+    tmp_path: Path,
+) -> None:
+    async with till(tmp_path, greeted=False, file="till.db") as one:
+        await one.change(300)
+        before = await one.store.read(read_epoch)
+        await one.store.write(_limit, 1, priority=Priority.FEED)
+        await one.greet(applied_seq=400)
+        await until(lambda: "disk is full" in (one.relay.state.reason or ""))
+        await asyncio.sleep(60)
+        assert one.publisher.sent == []
+        assert not one.running.done()
+        await one.store.write(_limit, 1_000_000, priority=Priority.FEED)
+        await until(lambda: one.publisher.sent == list(range(1, 301)))
+        after = await one.store.read(read_epoch)
+        assert after != before
+        assert set(one.publisher.epochs) == {after}
+        await until(lambda: one.relay.state.reason is None)
+
+
+@on_fake_time
+async def test_i1_nothing_is_sent_in_an_epoch_that_is_not_yet_written_down_beside_the_database(
+    tmp_path: Path,
+) -> None:
+    async with till(tmp_path, greeted=False) as one:
+        await one.change(2)
+        in_the_way = one.file.with_suffix(".new")
+        in_the_way.mkdir()
+        await one.greet(applied_seq=5)
+        await until(lambda: one.relay.state.reason is not None)
+        epoch = await one.store.read(read_epoch)
+        await asyncio.sleep(60)
+        assert one.publisher.sent == []
+        assert not one.running.done()
+        in_the_way.rmdir()
+        await until(lambda: one.publisher.sent == [1, 2])
+        assert set(one.publisher.epochs) == {epoch}, "it does not begin anew with each attempt"
+        assert one.file.read_text() == epoch
+
+
+@on_fake_time
+async def test_a_journal_that_cannot_be_read_for_a_while_is_sent_afterwards(tmp_path: Path) -> None:
+    async with till(tmp_path) as one:
+        read = one.store.read
+
+        async def fail(*_: object) -> NoReturn:
+            raise Unwritable(tmp_path)
+
+        one.store.read = fail  # type: ignore[assignment]
+        one.relay.wake()
+        await until(lambda: one.relay.state.reason is not None)
+        one.store.read = read  # type: ignore[method-assign]
+        await one.change(2)
+        await until(lambda: one.publisher.sent == [1, 2])
 
 
 def test_what_waits_is_the_lowest_sent_entry() -> None:
