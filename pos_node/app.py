@@ -32,9 +32,10 @@ from pos_node.retrieval import Retrieval
 from pos_node.search import Searches
 from pos_node.settings import Enrolment, PosSettings
 from pos_node.store.cursors import follow_scopes
-from pos_node.store.database import Database, Priority, StoreError
+from pos_node.store.database import Priority, StoreError
 from pos_node.store.journal import read_standing
 from pos_node.store.notices import add_notice
+from pos_node.store.opening import open_store
 from pos_node.sweep import Sweep
 from pos_node.urgent import Urgent, set_aside
 from web.passwords import Passwords
@@ -76,12 +77,13 @@ class Node:
 
 
 async def open_node(settings: PosSettings, who: Enrolment, stack: AsyncExitStack) -> Node:
-    """Opens the till's file and makes every part; `stack` closes what was opened. Raises StoreError."""
+    """Opens the till's file and makes every part; `stack` closes what was opened. A damaged file is
+    set aside and its journal saved (store.opening). Raises StoreError."""
     clock, rng = SystemClock(), random.Random()
     address = TillAddress(who.pos_id, who.centre, full=who.mode == "full")
     settings.data.mkdir(parents=True, exist_ok=True)
-    store = Database(settings.data / DATABASE_FILE)
-    await store.open()
+    stamp = clock.now().strftime("%Y%m%dT%H%M%S")
+    store = await open_store(settings.data / DATABASE_FILE, stamp=stamp, fold=journal.fold)
     stack.push_async_callback(store.close)
     epoch_file = settings.data / EPOCH_FILE
     at_start = await open_epoch(store, epoch_file, rng)

@@ -42,7 +42,8 @@ def check_file(
     seconds: float = CHECK_S,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Looks for damage, first where it would hurt most, for so long at most. Raises Damaged."""
+    """Looks for damage, first where it would hurt most, for so long at most. Raises Damaged, and
+    sqlite3.OperationalError when the file cannot be read at all."""
     for table in OWN_TABLES:
         _raise_if_damaged(connection, f"PRAGMA quick_check({table})", path)
     until = monotonic() + seconds

@@ -6,6 +6,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
@@ -15,7 +16,10 @@ import pytest_asyncio
 
 from contracts.envelope import dump
 from contracts.search import Criteria
+from pos_node.app import DATABASE_FILE, open_node
+from pos_node.drafts import CustomerDraft
 from pos_node.lists import list_customers
+from pos_node.settings import Enrolment, PosSettings
 from pos_node.store import database as database_module
 from pos_node.store import migrations, replacement
 from pos_node.store.cursors import follow_scopes, read_cursors, read_left_scopes
@@ -23,11 +27,14 @@ from pos_node.store.customers import show_customer
 from pos_node.store.database import Database, Priority, StoreError
 from pos_node.store.errors import Closed, Damaged, LockedElsewhere, TooNew, Unwritable
 from pos_node.store.inline import InlineDatabase
+from pos_node.store.journal import Standing, read_standing
 from pos_node.store.migrations import Migration, known_migrations, migrate
 from pos_node.store.opening import open_store
 from pos_node.store.repair import OWN_TABLES, rebuild
 from pos_node.store.transactions import Writer
 from tests.pos_pages import customer, customer_id
+from tests.pos_parts import retail
+from tests.pos_till import ANNE
 
 
 @pytest_asyncio.fixture
@@ -488,6 +495,47 @@ async def test_a_damaged_mirror_is_begun_anew_and_the_journal_saved(folder: Path
     assert [row.code for row in shown.rows] == ["C300"], "customers made here are listed again"
     await database.close()
     assert (folder / "till.db.damaged-now").exists()
+
+
+async def test_i1_a_till_whose_file_is_damaged_starts_with_its_unsent_changes(folder: Path) -> None:
+    who = Enrolment(pos_id="p1", centre="C1", amqp_url="amqp://p1:x@127.0.0.1:1/x")
+    settings = PosSettings(enrolment=folder / "p1.toml", data=folder)
+    path = folder / DATABASE_FILE
+
+    async def start(change: CustomerDraft | None) -> Standing:
+        async with AsyncExitStack() as stack:
+            node = await open_node(settings, who, stack)
+            for task in node.tasks:
+                task.close()
+            if change is not None:
+                await node.till.customers.add(change, ANNE)
+            return await node.till.store.read(read_standing)
+
+    before = await start(CustomerDraft.model_validate(retail().model_dump(exclude_unset=True)))
+    assert before.waiting == 1
+    _spoil(path, "customer")
+    after = await start(None)
+    assert (after.epoch, after.last_seq, after.waiting) == (before.epoch, 1, 1)
+    assert list(folder.glob(f"{DATABASE_FILE}.damaged-*"))
+
+
+async def test_a_file_that_is_refused_is_left_closed(folder: Path) -> None:
+    """Closed later it would take the log of the file that comes after with it."""
+    path = folder / "till.db"
+    await _fill(path, 3)
+    _spoil(path, "journal")
+    database = Database(path)
+    with pytest.raises(Damaged):
+        await database.open()
+    opened = [_target(one) for one in Path("/proc/self/fd").iterdir()]
+    assert not [one for one in opened if one.startswith(str(path))]
+
+
+def _target(handle: Path) -> str:
+    """What an open file is; nothing once it is closed."""
+    with suppress(FileNotFoundError):
+        return str(handle.readlink())
+    return ""
 
 
 async def test_a_journal_that_is_only_partly_readable_is_told(folder: Path) -> None:
