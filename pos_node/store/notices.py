@@ -1,15 +1,16 @@
 """What the ERP's verdicts have to tell the operator (CUST-4, CUST-13)."""
 
 import sqlite3
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
 
 from contracts.journal import LostValue, Verdict
-from messaging.clock import Clock
+
+KEPT = timedelta(days=90)
+"""How long a notice that was seen can still be looked at."""
 
 _SELECT = "SELECT id, at, code, params, customer_id, lost, seen FROM notice"
 
@@ -27,17 +28,8 @@ class Notice:
     seen: bool
 
 
-def verdicts_into_notices(clock: Clock) -> Callable[[sqlite3.Connection, str, Verdict], None]:
-    """What the feed calls with each verdict and its key: a notice is made once per key."""
-
-    def take_verdict(connection: sqlite3.Connection, key: str, verdict: Verdict) -> None:
-        add_notice(connection, key, verdict, clock.now())
-
-    return take_verdict
-
-
 def add_notice(connection: sqlite3.Connection, key: str, verdict: Verdict, at: datetime) -> None:
-    """Makes a notice of a verdict, once per key."""
+    """Makes a notice of a verdict, once per key; lets go of those that were seen and are old by then."""
     customer_id = verdict.customer_id.bytes if verdict.customer_id else None
     lost = msgspec.json.encode([one.model_dump(mode="json") for one in verdict.lost]).decode()
     params = msgspec.json.encode(verdict.params).decode()
@@ -45,6 +37,8 @@ def add_notice(connection: sqlite3.Connection, key: str, verdict: Verdict, at: d
         "INSERT OR IGNORE INTO notice (key, at, code, params, customer_id, lost) VALUES (?, ?, ?, ?, ?, ?)",
         (key, at.isoformat(), verdict.code, params, customer_id, lost),
     )
+    before = (at - KEPT).isoformat()
+    connection.execute("DELETE FROM notice WHERE seen = 1 AND at < ?", (before,))
 
 
 def read_notices(

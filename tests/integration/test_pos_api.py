@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,8 @@ from contracts.reference import AttributeDefinition, Choice, ConsentDefinition
 from pos_node.api.app import make_api
 from pos_node.pulling import Loading
 from pos_node.store.database import Priority
-from tests.pos_parts import put_reference, retail
+from pos_node.store.notices import add_notice
+from tests.pos_parts import NOON, put_reference, retail
 from tests.pos_till import PASSWORD, TestTill, open_till
 
 ID = UUID(int=5)
@@ -158,6 +159,36 @@ async def test_cust_4_a_renamed_code_is_told_until_it_is_seen(
     assert (await anne.post(f"/notices/{notice['id']}/seen")).status_code == 204
     assert (await anne.get("/notices")).json() == []
     assert len((await anne.get("/notices", params={"unseen_only": False})).json()) == 1
+
+
+async def test_cust_4_notices_that_were_seen_go_after_a_while_and_others_stay(
+    till: TestTill, anne: httpx.AsyncClient
+) -> None:
+    verdict = Verdict(
+        epoch="e",
+        seq=1,
+        outcome="renamed",
+        code="customer.renamed",
+        params={"asked": "A-1", "code": "P1-A-1"},
+    )
+
+    async def tell(key: str, days: int) -> None:
+        at = NOON + timedelta(days=days)
+        await till.store.write(add_notice, key, verdict, at, priority=Priority.FEED)
+
+    async def days() -> set[int]:
+        found = (await anne.get("/notices", params={"unseen_only": False})).json()
+        return {(datetime.fromisoformat(one["at"]) - NOON).days for one in found}
+
+    for number, day in enumerate((0, 1, 60)):
+        await tell(f"verdict-{number}", day)
+    for one in (await anne.get("/notices")).json():
+        if one["at"] != (NOON + timedelta(days=1)).isoformat().replace("+00:00", "Z"):
+            await anne.post(f"/notices/{one['id']}/seen")
+    await tell("verdict-3", 90)
+    assert await days() == {0, 1, 60, 90}
+    await tell("verdict-4", 92)
+    assert await days() == {1, 60, 90, 92}, "the oldest was seen; of the next nobody knows yet"
 
 
 async def test_cust_13_a_lost_value_is_shown_beside_the_one_that_stands(
