@@ -22,6 +22,7 @@ from erp_node.store.faults import is_transient
 from erp_node.store.pool import Connection, Pool
 from messaging.channel import Delivery
 from messaging.consumer import Bad, Transient
+from messaging.failures import describe
 
 log = structlog.get_logger()
 
@@ -79,7 +80,7 @@ async def apply_batch(intake: Intake, deliveries: Sequence[Delivery]) -> list[Ba
             applied = await _apply(intake.pool, entries, tills)
         except Exception as error:
             if is_transient(error):
-                raise Transient(type(error).__name__) from error
+                raise Transient(describe(error)) from error
             raise
         for index, bad in applied.bad.items():
             answers[index] = answers[index] or bad
@@ -132,7 +133,7 @@ async def _apply_alone(pool: Pool, entries: Sequence[Entry], tills: Tills) -> Ap
         except Exception as error:
             if is_transient(error):
                 raise
-            failed = Bad("failed", f"cannot be applied: {type(error).__name__}")
+            failed = Bad("failed", f"cannot be applied: {describe(error)}")
             applied = await _apply_together(pool, [entry.unreadable(failed)], tills)
         bad |= applied.bad
         missing |= applied.missing

@@ -12,7 +12,7 @@ import zstandard
 from contracts import envelope
 from contracts.envelope import MAX_BYTES, Headers
 from contracts.feed import BUCKETS, UNPACKED_BYTES, Page
-from contracts.limits import RECORD_BYTES as RECORD_BYTES
+from contracts.limits import RECORD_BYTES
 from contracts.matching import RULE
 from erp_node.store import feed as store
 from erp_node.store.feed import FeedState, Reading, Stretch

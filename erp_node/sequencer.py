@@ -15,8 +15,9 @@ from pydantic import ValidationError
 
 from contracts.customers import Customer
 from contracts.feed import PAGE_ROWS
+from contracts.limits import RECORD_BYTES
 from contracts.matching import RULE, words_of
-from erp_node.pages import RECORD_BYTES, BuiltPage, PageBuilder
+from erp_node.pages import BuiltPage, PageBuilder
 from erp_node.store import feed as store
 from erp_node.store.faults import is_transient
 from erp_node.store.feed import Numbered, Pass, Reading, Trouble, Unworded, Worded
@@ -218,7 +219,7 @@ def make_words(unworded: Unworded) -> Worded | Trouble:
         where = ".".join(str(step) for step in first["loc"]) or "record"
         return Trouble(unworded.id, unworded.version, f"{where}: {first['msg']}")
     except Exception as error:
-        return Trouble(unworded.id, unworded.version, f"words: {type(error).__name__}")
+        return Trouble(unworded.id, unworded.version, f"words: {describe(error)}")
 
 
 class _Bell:
@@ -255,6 +256,6 @@ async def _listening(pool: Pool) -> AsyncIterator[_Bell]:
 
 def _report(error: Exception) -> None:
     if is_transient(error):
-        log.warning("numbering pauses", action="feed.pause", reason=type(error).__name__)
+        log.warning("numbering pauses", action="feed.pause", reason=describe(error))
     else:
         log.error("numbering failed", action="feed.failed", error=describe(error))

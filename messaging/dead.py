@@ -89,7 +89,7 @@ def dead_letter(queue: str, delivery: Delivery, bad: Bad, time: str) -> Message:
         delivery.body[:LARGEST],
         DEAD,
         queue,
-        headers={**writable(delivery.headers), **reason},
+        headers={**writable(_senders(delivery.headers)), **reason},
         content_encoding=delivery.content_encoding,
         type=delivery.type,
     )
@@ -177,19 +177,23 @@ async def _search(taken: _Taken, dead_id: str) -> tuple[DeadLetter, Delivery] | 
 
 
 def read_dead(delivery: Delivery) -> DeadLetter:
-    """What a consumer parked, or the broker dead-lettered by itself."""
+    """What a consumer parked, or the broker dead-lettered by itself.
+
+    The broker tells a death of its own, and then what stands in our headers is the sender's word, not ours (I10).
+    """
     headers = {name: value for name, value in delivery.headers.items() if name != DELIVERIES}
-    death = _first_death(headers)
-    size = headers.get(SIZE)
+    death = _death(headers)
+    ours = {} if death else {name: headers.get(name) for name in OWN_HEADERS}
+    size = ours.get(SIZE)
     return DeadLetter(
         id=hashlib.sha256(repr(sorted(headers.items())).encode() + delivery.body).hexdigest()[:16],
-        code=_text(headers.get(CODE) or death.get("reason")) or "unknown",
-        text=_text(headers.get(TEXT)),
-        queue=_text(headers.get(QUEUE) or death.get("queue")),
-        exchange=_text(headers.get(EXCHANGE, death.get("exchange"))),
-        key=_text(headers.get(KEY, _first(death.get("routing-keys")))) or delivery.key,
-        user_id=_text(headers.get(USER, delivery.user_id)) or None,
-        time=_text(headers.get(TIME) or death.get("time")),
+        code=_text(ours.get(CODE) or death.get("reason")) or "unknown",
+        text=_text(ours.get(TEXT)),
+        queue=_text(ours.get(QUEUE) or death.get("queue")),
+        exchange=_text(ours.get(EXCHANGE, death.get("exchange"))),
+        key=_text(ours.get(KEY, _first(death.get("routing-keys")))) or delivery.key,
+        user_id=_text(ours.get(USER, delivery.user_id)) or None,
+        time=_text(ours.get(TIME) or death.get("time")),
         size=size if isinstance(size, int) else len(delivery.body),
         body=delivery.body,
         content_encoding=delivery.content_encoding,
@@ -199,12 +203,11 @@ def read_dead(delivery: Delivery) -> DeadLetter:
 
 def _original(letter: DeadLetter, delivery: Delivery) -> Message:
     """The message as it was published, without what was added on its way."""
-    added = (*OWN_HEADERS, *BROKER_HEADERS)
     return Message(
         letter.body,
         letter.exchange,
         letter.key,
-        headers=writable({n: v for n, v in letter.headers.items() if not n.startswith(added)}),
+        headers=writable(_senders(letter.headers)),
         user_id=letter.user_id,
         correlation_id=delivery.correlation_id,
         content_encoding=letter.content_encoding,
@@ -212,10 +215,16 @@ def _original(letter: DeadLetter, delivery: Delivery) -> Message:
     )
 
 
-def _first_death(headers: Headers) -> dict[str, HeaderValue]:
-    """The broker lists the newest first; where the message came from is the oldest."""
+def _senders(headers: Headers) -> Headers:
+    """Without what is the broker's or ours to say."""
+    added = (*OWN_HEADERS, *BROKER_HEADERS)
+    return {name: value for name, value in headers.items() if not name.startswith(added)}
+
+
+def _death(headers: Headers) -> dict[str, HeaderValue]:
+    """The broker lists the newest first; older ones may be the sender's invention."""
     match headers.get("x-death"):
-        case [*_, dict(death)]:
+        case [dict(death), *_]:
             return death
         case _:
             return {}

@@ -81,8 +81,11 @@ class Held:
 
     @property
     def display_name(self) -> str:
-        value = self.fields.get
-        return display_name(value("kind"), value("name"), value("first_name"), value("last_name"))
+        """The name; empty where SQL put something that is none."""
+        kind, *names = (
+            self.fields.get(name) for name in ("kind", "name", "first_name", "last_name")
+        )
+        return display_name(kind, *(name if isinstance(name, str) else None for name in names))
 
     @property
     def offered(self) -> bool:

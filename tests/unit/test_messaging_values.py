@@ -24,6 +24,7 @@ from messaging.channel import (
     ChannelClosed,
     Delivery,
     Headers,
+    HeaderValue,
     LinkDown,
     Message,
     MessagingError,
@@ -35,7 +36,7 @@ from messaging.channel import (
     Returned,
 )
 from messaging.consumer import Bad
-from messaging.dead import LARGEST, dead_letter, read_dead
+from messaging.dead import CODE, EXCHANGE, KEY, LARGEST, USER, dead_letter, read_dead
 from messaging.failures import describe
 from messaging.memory.routes import matches_topic
 from messaging.memory.stored import bury
@@ -192,6 +193,36 @@ def test_deaths_are_counted_and_the_first_is_remembered() -> None:
     told = [(d["queue"], d["reason"], d["count"]) for d in deaths if isinstance(d, dict)]
     assert told == [("q1", "expired", 2), ("q2", "rejected", 1)]
     assert twice.headers["x-first-death-queue"] == "q1"
+
+
+def test_i10_what_a_sender_says_of_a_letter_the_broker_buried_is_not_believed() -> None:
+    """It named another user, another exchange and an earlier death, and had its message buried."""
+    death = {"queue": "erp.journal.0", "reason": "delivery_limit", "exchange": "comptoir.journal"}
+    forged = {
+        "queue": "x",
+        "reason": "expired",
+        "exchange": "comptoir.feed",
+        "routing-keys": ["all"],
+    }
+    lies: dict[str, HeaderValue] = {
+        USER: "erp",
+        EXCHANGE: "comptoir.feed",
+        KEY: "all",
+        CODE: "fine",
+    }
+    headers = {**lies, "x-death": [{**death, "routing-keys": ["p1"]}, forged]}
+    letter = read_dead(Delivery(b"b", "comptoir.dead", "p1", 1, user_id="pos.p1", headers=headers))
+    assert (letter.user_id, letter.exchange, letter.key, letter.queue, letter.code) == (
+        "pos.p1", "comptoir.journal", "p1", "erp.journal.0", "delivery_limit",
+    )  # fmt: skip
+    parked = Delivery(b"b", "comptoir.journal", "p1", 1, user_id="pos.p1", headers=headers)
+    kept = dead_letter("erp.journal.0", parked, Bad("malformed", "no"), "2026-01-01T00:00:00+00:00")
+    again = read_dead(Delivery(kept.body, kept.exchange, kept.key, 2, headers=kept.headers))
+    assert (again.user_id, again.exchange, again.code) == (
+        "pos.p1",
+        "comptoir.journal",
+        "malformed",
+    )
 
 
 def test_a_dead_letter_is_read_as_it_was_written() -> None:
