@@ -210,7 +210,7 @@ def test_i10_what_a_sender_says_of_a_letter_the_broker_buried_is_not_believed() 
         KEY: "all",
         CODE: "fine",
     }
-    headers = {**lies, "x-death": [{**death, "routing-keys": ["p1"]}, forged]}
+    headers: dict[str, HeaderValue] = {**lies, "x-death": [death, forged]}
     letter = read_dead(Delivery(b"b", "comptoir.dead", "p1", 1, user_id="pos.p1", headers=headers))
     assert (letter.user_id, letter.exchange, letter.key, letter.queue, letter.code) == (
         "pos.p1", "comptoir.journal", "p1", "erp.journal.0", "delivery_limit",
