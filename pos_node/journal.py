@@ -33,7 +33,6 @@ class Stamp:
     pos_id: str
     entry_id: UUID
     at: datetime
-    traceparent: str | None = None
 
 
 def overlay(record: Customer | None, local: Sequence[LocalChange]) -> Customer | None:
@@ -176,7 +175,6 @@ def _entry(change: LocalChange, stamp: Stamp, epoch: str, seq: int) -> Entry:
         epoch=epoch,
         seq=seq,
         key=str(change.customer_id),
-        traceparent=stamp.traceparent,
     )
     body = envelope.encode(headers, change)
     return Entry(epoch, seq, stamp.entry_id, kind.name, change.customer_id, body, stamp.at)

@@ -89,8 +89,6 @@ def conclude_without_answer(error: Exception) -> Outcome:
     match error:
         case NoAnswer():
             return Outcome("expired", "search.expired")
-        case AnswerRefused(code="search.late"):
-            return Outcome("expired", "search.expired")
         case AnswerRefused():
             return Outcome("unavailable", error.code, error.params)
         case _:

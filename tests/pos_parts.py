@@ -176,3 +176,9 @@ def read_json(text: str | None) -> dict[str, object]:
     assert text is not None
     found: dict[str, object] = json.loads(text)
     return found
+
+
+def count_active(connection: sqlite3.Connection) -> int:
+    """How many customers the list holds: as many as have a code."""
+    row = connection.execute("SELECT count(*) FROM customer WHERE code_key IS NOT NULL").fetchone()
+    return int(row[0])

@@ -11,9 +11,15 @@ IfMatch = Annotated[
 ]
 
 
-def etag(version: int) -> str:
-    """The entity tag of a version."""
+def etag(version: int | str) -> str:
+    """The entity tag of a version, or of what stands for one."""
     return f'"{version}"'
+
+
+def seen_tag(if_match: str | None) -> str | None:
+    """What a client says it has seen, with or without quotes; None when it says nothing, or `*`."""
+    tag = (if_match or "*").strip().removeprefix("W/").strip('"')
+    return None if tag == "*" else tag
 
 
 def seen_version(if_match: str | None) -> int | None:
@@ -21,8 +27,8 @@ def seen_version(if_match: str | None) -> int | None:
 
     Raises Problem 412 request.wrong_etag for a tag that no version has.
     """
-    tag = (if_match or "*").strip().removeprefix("W/").strip('"')
-    if tag == "*":
+    tag = seen_tag(if_match)
+    if tag is None:
         return None
     if not (tag.isascii() and tag.isdigit() and len(tag) < 19):
         raise Problem(412, "request.wrong_etag")

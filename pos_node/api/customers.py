@@ -33,6 +33,7 @@ from pos_node.store.journal import count_of_customer
 from pos_node.store.reference import read_entries, read_settings
 from pos_node.store.views import read_view
 from pos_node.view import View
+from web.conditions import etag, seen_tag
 from web.docs import problems
 from web.language import language_of
 from web.problems import show
@@ -76,7 +77,7 @@ def customers_router(till: Till) -> APIRouter:
         stored = await _held(till, customer_id)
         shown = await _shown(till, stored, who.account, request)
         attributes = await till.store.read(read_entries, AttributeDefinition)
-        response.headers["ETag"] = f'"{shown.etag}"'
+        response.headers["ETag"] = etag(shown.etag)
         return _preview(shown, attributes, language_of(request))
 
     @router.post("", status_code=201, responses=problems(401, 403, 409))
@@ -107,7 +108,7 @@ def customers_router(till: Till) -> APIRouter:
         await _held(till, customer_id)
         wish = Wish(
             lambda seen, new_id: patched(seen, draft, new_id),
-            _etag(if_match),
+            seen_tag(if_match),
             confirm_duplicate_tax_number,
         )
         edited = await till.customers.edit(customer_id, wish, who.account)
@@ -129,7 +130,7 @@ def customers_router(till: Till) -> APIRouter:
         await _held(till, customer_id)
         wish = Wish(
             lambda seen, new_id: replaced(seen, draft, new_id),
-            _etag(if_match),
+            seen_tag(if_match),
             confirm_duplicate_tax_number,
         )
         edited = await till.customers.edit(customer_id, wish, who.account)
@@ -182,15 +183,8 @@ def _customer(stored: StoredCustomer) -> Customer:
 
 
 def _tagged(shown: CustomerShown, response: Response) -> CustomerShown:
-    response.headers["ETag"] = f'"{shown.etag}"'
+    response.headers["ETag"] = etag(shown.etag)
     return shown
-
-
-def _etag(if_match: str | None) -> str | None:
-    """The tag a client sends, with or without quotes; `*` is whatever is there."""
-    if if_match is None or if_match.strip() == "*":
-        return None
-    return if_match.strip().removeprefix("W/").strip('"')
 
 
 def _preview(

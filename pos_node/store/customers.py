@@ -77,12 +77,6 @@ def find_by_tax_number(connection: sqlite3.Connection, tax_number: str) -> tuple
     return tuple(UUID(bytes=one) for (one,) in found)
 
 
-def count_active(connection: sqlite3.Connection) -> int:
-    """How many customers the list holds: as many as have a code."""
-    row = connection.execute("SELECT count(*) FROM customer WHERE code_key IS NOT NULL").fetchone()
-    return int(row[0])
-
-
 def show_customer(
     connection: sqlite3.Connection, customer_id: UUID, shown: Customer | None
 ) -> None:

@@ -7,7 +7,6 @@ are places, so that what is found comes out in the order of names, and tells whi
 ROW_BITS = 23
 ROW_MASK = (1 << ROW_BITS) - 1
 SIGNS = 8
-LAST = (1 << 63) - 1
 
 _END, _SPACE, _DIGIT, _FIRST_LETTER, _OTHER = b"0", b"1", b"2", 3, b"t"
 _DIGITS_32 = b"0123456789abcdefghijklmnopqrstuv"

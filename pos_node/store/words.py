@@ -201,13 +201,13 @@ class Match:
     text: str
 
 
-def match_of(query: Query, *, details_whole: bool = True) -> Match | None:
-    """The query as FTS5 text; None: no table can answer it (now)."""
+def match_of(query: Query) -> Match | None:
+    """The query as FTS5 text; None: no table can answer it."""
     wanted = set(query.columns)
     named = any(word[0] == "=" for clause in query.clauses for one in clause for word in one)
     if wanted <= set(WORD) and not named:
         return Match("word", _text(query))
-    if wanted <= set(DETAIL) and (named or "attributes" not in wanted) and details_whole:
+    if wanted <= set(DETAIL) and (named or "attributes" not in wanted):
         return Match("detail", _text(query))
     return None
 

@@ -27,13 +27,14 @@ from pos_node.loads import Loads
 from pos_node.pages import read_data
 from pos_node.questions import Answer
 from pos_node.store.cursors import Cursor, follow_scopes, read_cursors, read_left_scopes
-from pos_node.store.customers import count_active, find_customer, show_customer
+from pos_node.store.customers import find_customer, show_customer
 from pos_node.store.database import Database, Priority
 from pos_node.store.digests import digest
 from pos_node.store.loading import carry_over
 from pos_node.store.words import read_gap
 from pos_node.sweep import Sweep
 from tests.pos_pages import SCOPE, Entity, FakeFeed, customer, customer_id, delivery, quiet
+from tests.pos_parts import count_active
 
 OWN = "centre.C1.customers"
 SCOPES = ("all", OWN, SCOPE, "pos.p1")

@@ -16,13 +16,11 @@ from contracts.search import (
     CustomerSearch,
     CustomersFound,
     FoundCustomer,
-    Refused,
 )
 from messaging.channel import LinkDown
 from pos_node.refusal import Refusal
 from pos_node.search import SearchResult, SearchState
-from pos_node.store.customers import count_active
-from tests.pos_parts import Script, business, retail
+from tests.pos_parts import Script, business, count_active, retail
 from tests.pos_till import TestTill, open_till
 
 LOCAL, REMOTE = UUID(int=5), UUID(int=6)
@@ -274,11 +272,6 @@ async def test_search_12_past_the_deadline_the_search_has_expired(till: TestTill
     await till.settings(search_deadline_s=0.05)
     result = await searched(till)
     assert (result.outcome.state, result.outcome.code) == ("expired", "search.expired")
-
-
-async def test_search_12_an_erp_that_got_the_question_too_late_says_so(till: TestTill) -> None:
-    till.erp.script = says(Refused(code="search.late"))
-    assert (await searched(till)).outcome.state == "expired"
 
 
 async def test_a_cancelled_search_that_has_ended_stays_as_it_is(till: TestTill) -> None:

@@ -46,6 +46,16 @@ def test_every_message_but_answers_has_a_handler() -> None:
     assert asked == ERP_HANDLED.keys() | POS_HANDLED.keys()
 
 
+def test_the_architecture_names_every_file_of_the_till() -> None:
+    text = (ROOT / "docs/architecture.md").read_text("utf-8")
+    _, found, rest = text.partition("\npos_node/  ")
+    listed = set(re.findall(r"\w+", re.sub(r"\(.*?\)", "", rest.partition("\nops/  ")[0])))
+    files = {one.stem for one in (ROOT / "pos_node").glob("*.py")} - {"__init__"}
+    folders = {"store", "api"}
+    assert found
+    assert listed - {"down", "up"} == files | folders
+
+
 def test_every_behaviour_built_is_named_by_a_test() -> None:
     named = set()
     for file in (ROOT / "tests").rglob("test_*.py"):
