@@ -8,7 +8,7 @@ import structlog
 from pos_node.store.arrivals import Fold
 from pos_node.store.database import Database
 from pos_node.store.errors import Damaged
-from pos_node.store.repair import rebuild
+from pos_node.store.repair import finish_rebuilding, rebuild
 
 _log = structlog.get_logger("store")
 
@@ -17,6 +17,8 @@ async def open_store(path: Path, *, stamp: str, fold: Fold) -> Database:
     """An open database. A damaged file is set aside under a name ending in `stamp`, and its journal saved as far
     as it can be read. Raises LockedElsewhere, TooNew, Unwritable, DiskFull."""
     database = Database(path)
+    if aside := await asyncio.to_thread(finish_rebuilding, path, stamp):
+        _log.error("the file was damaged", action="store_rebuilt", aside=aside.name)
     try:
         await database.open()
     except Damaged as error:

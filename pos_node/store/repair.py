@@ -12,8 +12,9 @@ from contracts.customers import Customer
 from pos_node.store.arrivals import Fold
 from pos_node.store.connection import connect
 from pos_node.store.customers import show_customer
-from pos_node.store.errors import Damaged
+from pos_node.store.errors import Damaged, on_disk
 from pos_node.store.lock import FileLock
+from pos_node.store.replacement import empty_log, flush
 from pos_node.store.transactions import Priority, open_writer, unwrap
 
 CHECK_S = 0.5
@@ -23,6 +24,7 @@ OWN_TABLES = ("meta", "journal", "notice", "login_failure", "list_view")
 """What the ERP does not have; it stands first in the file's schema."""
 
 _STEPS_BETWEEN_LOOKS = 10_000
+_ENDINGS = ("", "-wal", "-shm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +58,62 @@ def check_file(
 
 
 def rebuild(path: Path, stamp: str, fold: Fold) -> Salvage:
-    """Sets a damaged file aside under a name ending in `stamp` and begins a new one.
+    """Begins a new file in the place of a damaged one, which is set aside under a name ending in `stamp`.
 
     The journal, notices, views and sign-in failures go along as far as they can be read, and customers made here
-    with them; the rest comes from the ERP again. The file must not be open. Raises StoreError.
+    with them; the rest comes from the ERP again. The damaged file stays where it is until the new one is whole: what
+    fails, or is killed, is done again. The file must not be open. Raises StoreError.
     """
     lock = FileLock(path)
     lock.take()
     try:
-        aside = _set_aside(path, stamp)
-        writer = open_writer(path)
-        with closing(writer.connection):
-            whole = unwrap(writer.run(lambda new: _salvage(aside, new, fold), Priority.URGENT))
-            (entries,) = writer.connection.execute("SELECT count(*) FROM journal").fetchone()
+        whole, entries = _save_into(_beside(path, "rebuilding"), path, fold)
+        _beside(path, "rebuilding").replace(_beside(path, "rebuilt"))
+        flush(path.parent)
+        return Salvage(_put_in_place(path, stamp), whole, entries)
+    except OSError as error:
+        raise on_disk(error, path) from error
     finally:
         lock.release()
-    return Salvage(aside, whole, entries)
+
+
+def finish_rebuilding(path: Path, stamp: str) -> Path | None:
+    """Puts a new file that is whole into its place, when the till was killed just before; where the damaged one is
+    now, or None when there was nothing to do. Raises StoreError."""
+    if not _beside(path, "rebuilt").exists():
+        return None
+    lock = FileLock(path)
+    lock.take()
+    try:
+        return _put_in_place(path, stamp)
+    except OSError as error:
+        raise on_disk(error, path) from error
+    finally:
+        lock.release()
+
+
+def _beside(path: Path, ending: str) -> Path:
+    return path.with_name(f"{path.name}.{ending}")
+
+
+def _save_into(fresh: Path, damaged: Path, fold: Fold) -> tuple[bool, int]:
+    """Makes the new file, all of it on the disk: whether everything could be read, and how many entries there are."""
+    for ending in _ENDINGS:
+        fresh.with_name(fresh.name + ending).unlink(missing_ok=True)
+    writer = open_writer(fresh)
+    with closing(writer.connection):
+        whole = unwrap(writer.run(lambda new: _salvage(damaged, new, fold), Priority.URGENT))
+        (entries,) = writer.connection.execute("SELECT count(*) FROM journal").fetchone()
+        empty_log(writer.connection, fresh)
+    flush(fresh)
+    return whole, entries
+
+
+def _put_in_place(path: Path, stamp: str) -> Path:
+    aside = _set_aside(path, stamp)
+    _beside(path, "rebuilt").replace(path)
+    flush(path.parent)
+    return aside
 
 
 def _raise_if_damaged(connection: sqlite3.Connection, pragma: str, path: Path) -> None:
@@ -87,15 +129,15 @@ def _raise_if_damaged(connection: sqlite3.Connection, pragma: str, path: Path) -
 
 def _set_aside(path: Path, stamp: str) -> Path:
     aside = path.with_name(f"{path.name}.damaged-{stamp}")
-    for ending in ("", "-wal", "-shm"):
+    for ending in _ENDINGS:
         with suppress(FileNotFoundError):
             path.with_name(path.name + ending).rename(aside.with_name(aside.name + ending))
     return aside
 
 
-def _salvage(aside: Path, new: sqlite3.Connection, fold: Fold) -> bool:
+def _salvage(damaged: Path, new: sqlite3.Connection, fold: Fold) -> bool:
     try:
-        old = connect(aside, "reader")
+        old = connect(damaged, "reader")
     except sqlite3.Error:
         return False
     with closing(old):

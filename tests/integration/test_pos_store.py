@@ -1,6 +1,7 @@
 """The till's file: who writes first, what a crash leaves, what is wrong with it."""
 
 import asyncio
+import errno
 import shutil
 import sqlite3
 import sys
@@ -21,11 +22,11 @@ from pos_node.drafts import CustomerDraft
 from pos_node.lists import list_customers
 from pos_node.settings import Enrolment, PosSettings
 from pos_node.store import database as database_module
-from pos_node.store import migrations, replacement
+from pos_node.store import migrations, repair, replacement
 from pos_node.store.cursors import follow_scopes, read_cursors, read_left_scopes
 from pos_node.store.customers import show_customer
 from pos_node.store.database import Database, Priority, StoreError
-from pos_node.store.errors import Closed, Damaged, LockedElsewhere, TooNew, Unwritable
+from pos_node.store.errors import Closed, Damaged, DiskFull, LockedElsewhere, TooNew, Unwritable
 from pos_node.store.inline import InlineDatabase
 from pos_node.store.journal import Standing, read_standing
 from pos_node.store.migrations import Migration, known_migrations, migrate
@@ -529,6 +530,34 @@ async def test_a_file_that_is_refused_is_left_closed(folder: Path) -> None:
         await database.open()
     opened = [_target(one) for one in Path("/proc/self/fd").iterdir()]
     assert not [one for one in opened if one.startswith(str(path))]
+
+
+async def test_i1_a_rebuild_that_fails_half_way_loses_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full, then the till is killed at each step; the next start does it again."""
+    path = folder / "till.db"
+    await _fill(path, 300)
+    _spoil(path, "customer")
+
+    def no_room(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for step in ("flush", "_put_in_place", "_set_aside"):
+        with monkeypatch.context() as patched:
+            patched.setattr(repair, step, no_room)
+            with pytest.raises(DiskFull):
+                await open_store(path, stamp=step, fold=_fold)
+    assert (folder / "till.db.rebuilt").exists()
+    database = await open_store(path, stamp="now", fold=_fold)
+    count = await database.read(lambda c: c.execute("SELECT count(*) FROM journal").fetchone())
+    assert count == (300,)
+    assert await database.read(names) == ["kept"]
+    await database.close()
+    left = {
+        one.name for one in folder.iterdir() if not one.name.endswith((".lock", "-wal", "-shm"))
+    }
+    assert left == {"till.db", "till.db.damaged-now"}
 
 
 def _target(handle: Path) -> str:
