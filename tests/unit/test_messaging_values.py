@@ -197,8 +197,13 @@ def test_deaths_are_counted_and_the_first_is_remembered() -> None:
 
 def test_i10_what_a_sender_says_of_a_letter_the_broker_buried_is_not_believed() -> None:
     """It named another user, another exchange and an earlier death, and had its message buried."""
-    death = {"queue": "erp.journal.0", "reason": "delivery_limit", "exchange": "comptoir.journal"}
-    forged = {
+    death: HeaderValue = {
+        "queue": "erp.journal.0",
+        "reason": "delivery_limit",
+        "exchange": "comptoir.journal",
+        "routing-keys": ["p1"],
+    }
+    forged: HeaderValue = {
         "queue": "x",
         "reason": "expired",
         "exchange": "comptoir.feed",
