@@ -63,9 +63,8 @@ def run_read(connection: sqlite3.Connection, path: Path, work: Work) -> Outcome:
         try:
             result = work(connection)
         finally:
-            if (
-                connection.in_transaction
-            ):  # not when SQLite has rolled back itself: that would hide why
+            # Not when SQLite has rolled back itself: that would hide why.
+            if connection.in_transaction:
                 connection.execute("ROLLBACK")
     except BaseException as error:  # whoever waits gets it; the thread lives on
         return None, named(error, path)
