@@ -20,6 +20,15 @@ def connect(path: Path | Literal[":memory:"], use: Use) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path, isolation_level=None, check_same_thread=False, cached_statements=256
     )
+    try:
+        _set_up(connection, use)
+    except BaseException:  # left open it would, when it is closed some day, take away another's log
+        connection.close()
+        raise
+    return connection
+
+
+def _set_up(connection: sqlite3.Connection, use: Use) -> None:
     for pragma in (
         f"busy_timeout = {BUSY_MS}",
         f"page_size = {PAGE_BYTES}",
@@ -34,4 +43,3 @@ def connect(path: Path | Literal[":memory:"], use: Use) -> sqlite3.Connection:
         connection.execute(f"PRAGMA {pragma}")
     if use == "reader":
         connection.execute("PRAGMA query_only = ON")
-    return connection

@@ -75,7 +75,11 @@ def open_writer(path: Path) -> Writer:
     """The writing connection to a file of this version's schema, made if there is none. Raises StoreError."""
     try:
         connection = connect(path, "writer")
-        migrate(connection, path)
+        try:
+            migrate(connection, path)
+        except BaseException:
+            connection.close()
+            raise
     except sqlite3.Error as error:
         raise named(error, path) from error
     return Writer(path, connection)

@@ -520,16 +520,24 @@ async def test_i1_a_till_whose_file_is_damaged_starts_with_its_unsent_changes(fo
     assert list(folder.glob(f"{DATABASE_FILE}.damaged-*"))
 
 
-async def test_a_file_that_is_refused_is_left_closed(folder: Path) -> None:
+@pytest.mark.parametrize("wrong", ["a table", "its beginning", "its version"])
+async def test_a_file_that_is_refused_is_left_closed(folder: Path, wrong: str) -> None:
     """Closed later it would take the log of the file that comes after with it."""
     path = folder / "till.db"
     await _fill(path, 3)
-    _spoil(path, "journal")
-    database = Database(path)
-    with pytest.raises(Damaged):
-        await database.open()
+    match wrong:
+        case "a table":
+            _spoil(path, "journal")
+        case "its beginning":
+            path.write_bytes(b"not a database at all" * 1000)
+        case _:
+            newer = sqlite3.connect(path)
+            newer.execute("PRAGMA user_version = 999")
+            newer.close()
+    with pytest.raises((Damaged, TooNew)) as refused:
+        await Database(path).open()
     opened = [_target(one) for one in Path("/proc/self/fd").iterdir()]
-    assert not [one for one in opened if one.startswith(str(path))]
+    assert not [one for one in opened if one.startswith(str(path))], refused.value
 
 
 async def test_i1_a_rebuild_that_fails_half_way_loses_nothing(
