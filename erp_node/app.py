@@ -47,7 +47,7 @@ from erp_node.setup import CannotDo, admin_of, channel_of, mendable, till_url
 from erp_node.store.migrations import migrate
 from erp_node.store.pool import Pool, open_pool
 from erp_node.store.search import open_question_pool
-from erp_node.upkeep import keep_index_clean
+from erp_node.upkeep import keep_tidy
 from messaging.admin import Admin
 from messaging.amqp import AmqpBroker
 from messaging.channel import Message
@@ -135,7 +135,7 @@ class Node:
     def tasks(self) -> tuple[Coroutine[Any, Any, None], ...]:
         links = (link.run() for link in self.links)
         kept = () if self.keep_queues is None else (self.keep_queues(),)
-        clean = keep_index_clean(self.services.pool)
+        clean = keep_tidy(self.services.pool)
         return (*links, self.sequencer.run(), self.heart.run(), clean, *kept)
 
 

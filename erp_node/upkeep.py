@@ -1,4 +1,4 @@
-"""Keeping searches fast while customers change."""
+"""What nobody waits for: keeping searches fast while customers change, and forgetting what was told long ago."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,25 +6,30 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from erp_node.store.faults import is_transient
+from erp_node.store.journal import forget_verdicts
 from erp_node.store.pool import Pool
 from erp_node.store.search import clean_index
 from messaging.failures import describe
 
 EVERY_S = 2.0
 
+VERDICT_DAYS = 180
+"""A till may be away for weeks; a verdict it has not asked for in half a year is nobody's news."""
+
+VERDICTS_AT_ONCE = 1_000
+
 log = structlog.get_logger()
 
 
-async def keep_index_clean(
-    pool: Pool, pause: Callable[[float], Awaitable[None]] = asyncio.sleep
-) -> None:
+async def keep_tidy(pool: Pool, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
     """Runs until cancelled. New words of customers first stand in a list that every search reads from
     end to end; PostgreSQL moves them into the index only when it is long, and then a writer waits."""
     while True:
         try:
             await clean_index(pool)
+            await forget_verdicts(pool, VERDICT_DAYS, VERDICTS_AT_ONCE)
         except Exception as error:
             if not is_transient(error):
                 raise
-            log.info("index not cleaned", action="search.upkeep", error=describe(error))
+            log.info("not tidied", action="upkeep", error=describe(error))
         await pause(EVERY_S)

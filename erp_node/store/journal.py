@@ -61,3 +61,9 @@ async def parked_entries(database: Database, entries: Sequence[Entry]) -> dict[i
         for entry in entries
         if (entry.pos_id, entry.epoch, entry.seq) in reasons
     }
+
+
+async def forget_verdicts(database: Database, days: int, limit: int) -> int:
+    """Forgets verdicts older than so many days, and their places in the feeds; how many those were."""
+    forgotten: int = await database.fetchval(SQL["forget_verdicts"], days, limit)
+    return forgotten

@@ -25,3 +25,20 @@ SELECT v.pos_id, v.epoch, v.seq, v.record -> 'params' ->> 'reason' AS reason
 FROM unnest($1::text[], $2::text[], $3::bigint[]) AS asked (pos_id, epoch, seq)
 JOIN verdict v USING (pos_id, epoch, seq)
 WHERE v.record ->> 'outcome' = 'parked';
+
+-- name: forget_verdicts
+-- Those older than $1 days, $2 at a time: tills have told them long ago.
+WITH old AS (
+    DELETE FROM verdict
+    WHERE id IN (SELECT id FROM verdict WHERE at < now() - make_interval(days => $1) LIMIT $2)
+    RETURNING id
+),
+gone AS (
+    DELETE FROM feed_entry e USING old WHERE e.entity = old.id AND e.kind = 'verdict' RETURNING e.scope
+),
+counted AS (
+    UPDATE feed_scope s SET entries = s.entries - gone.rows
+    FROM (SELECT scope, count(*) AS rows FROM gone GROUP BY scope) AS gone
+    WHERE s.scope = gone.scope
+)
+SELECT count(*) FROM old;

@@ -13,7 +13,9 @@ from contracts.matching import words_of
 from erp_node.feed import Feed
 from erp_node.sequencer import sequence_once, word_at_leisure
 from erp_node.store import feed as store
+from erp_node.store.journal import forget_verdicts
 from erp_node.store.pool import Pool, open_pool
+from erp_node.upkeep import VERDICT_DAYS, VERDICTS_AT_ONCE
 from tests.databases import Database, Migrate
 from tests.erp import (
     Time,
@@ -286,6 +288,25 @@ async def test_i1_progress_waits_for_an_outcome_that_waits(
         "all.customers",
         "pos.p1",
     }
+
+
+async def test_verdicts_of_half_a_year_ago_are_forgotten_with_their_places(
+    pool: Pool, feed: Feed
+) -> None:
+    await pool.execute(
+        "INSERT INTO verdict (pos_id, epoch, seq, record, at) SELECT 'p1', 'e', n,"
+        ' \'{"outcome": "refused", "code": "customer.unknown"}\','
+        " now() - make_interval(days => CASE WHEN n <= 2 THEN 181 ELSE 179 END)"
+        " FROM generate_series(1, 3) AS n"
+    )
+    await sequence(pool)
+    assert await forget_verdicts(pool, VERDICT_DAYS, VERDICTS_AT_ONCE) == 2
+    reader = Reader(feed, "pos.p1")
+    await reader.catch_up()
+    assert len(reader.rows) == 1
+    entries = "SELECT entries FROM feed_scope WHERE scope = 'pos.p1'"
+    assert await pool.fetchval(entries) == 1
+    assert await forget_verdicts(pool, VERDICT_DAYS, VERDICTS_AT_ONCE) == 0
 
 
 async def test_verdicts_reach_their_till_and_no_other(pool: Pool, feed: Feed) -> None:

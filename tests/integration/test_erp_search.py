@@ -25,7 +25,7 @@ from erp_node.callers import Callers
 from erp_node.search import SearchDesk, answer_code_check, answer_fetch, answer_search
 from erp_node.store.pool import Pool
 from erp_node.store.search import SQL, load_frequencies, open_question_pool, search
-from erp_node.upkeep import keep_index_clean
+from erp_node.upkeep import keep_tidy
 from messaging.responder import BadRequest, Reply
 from tests.databases import Database, Migrate
 from tests.erp import (
@@ -372,7 +372,7 @@ async def test_list_5_the_index_is_kept_clean(pool: Pool) -> None:
         cleaned.set()
         await asyncio.Event().wait()
 
-    upkeep = asyncio.create_task(keep_index_clean(pool, pause))
+    upkeep = asyncio.create_task(keep_tidy(pool, pause))
     await cleaned.wait()
     upkeep.cancel()
     await asyncio.wait([upkeep])
@@ -390,5 +390,5 @@ async def test_upkeep_outlives_a_database_that_is_away(pool: Pool) -> None:
             raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
-        await keep_index_clean(pool, pause)
+        await keep_tidy(pool, pause)
     assert rounds == 3

@@ -151,6 +151,7 @@ CREATE TABLE verdict (
     record  jsonb NOT NULL,
     UNIQUE (pos_id, epoch, seq)
 );
+CREATE INDEX verdict_at ON verdict (at);
 
 -- Feeds: a mark says that an entity of a scope changed; the sequencer turns committed marks into numbered entries.
 CREATE TABLE feed_mark (
