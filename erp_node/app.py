@@ -99,8 +99,7 @@ def _listen(settings: ErpSettings) -> socket.socket:
     try:
         return listen(settings.http_host, settings.http_port)
     except OSError as error:
-        where = f"COMPTOIR_ERP_HTTP_HOST and _PORT, {settings.http_host}:{settings.http_port}"
-        raise CannotDo(f"{where}: {error.strerror or error}") from None
+        raise CannotDo(f"COMPTOIR_ERP_HTTP_HOST and _PORT: {error.strerror or error}") from None
 
 
 async def _run_parts(node: "Node", listener: socket.socket, say_ready: Callable[[], None]) -> None:

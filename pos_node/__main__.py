@@ -26,8 +26,11 @@ def run(
     data: Annotated[Path | None, typer.Option(help="instead of COMPTOIR_POS_DATA")] = None,
     http_port: Annotated[int | None, typer.Option(help="instead of COMPTOIR_POS_HTTP_PORT")] = None,
 ) -> None:
-    """Runs the till until told to stop. Says `ready URL` once it serves."""
-    from pos_node.app import run_node
+    """Runs the till until told to stop. Says `ready URL` once it serves.
+
+    Ends with 2 when a setting is wrong, with 1 when its folder, file or port cannot be used.
+    """
+    from pos_node.app import CannotRun, run_node
     from pos_node.store.database import StoreError
     from runtime.logs import configure_logs
     from runtime.run import run as run_until_told
@@ -42,13 +45,13 @@ def run(
         run_until_told(
             lambda: run_node(settings, who, lambda url: print(f"ready {url}", flush=True))  # noqa: T201
         )
-    except StoreError as error:
-        raise _wrong(str(error)) from None
+    except (StoreError, CannotRun) as error:
+        raise _wrong(str(error), 1) from None
 
 
-def _wrong(text: str) -> typer.Exit:
+def _wrong(text: str, code: int = 2) -> typer.Exit:
     said.print(f"comptoir pos: {text}", style="red", highlight=False, markup=False, soft_wrap=True)
-    return typer.Exit(2)
+    return typer.Exit(code)
 
 
 if __name__ == "__main__":

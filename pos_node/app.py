@@ -2,10 +2,12 @@
 
 import asyncio
 import random
+import socket
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from contracts.topology import TillAddress
@@ -36,6 +38,7 @@ from pos_node.store.database import Priority, StoreError
 from pos_node.store.journal import read_standing
 from pos_node.store.notices import add_notice
 from pos_node.store.opening import open_store
+from pos_node.store.privacy import make_folder
 from pos_node.sweep import Sweep
 from pos_node.urgent import Urgent, set_aside
 from web.passwords import Passwords
@@ -54,18 +57,41 @@ def software_version() -> str:
         return "0.1.0"
 
 
+class CannotRun(Exception):
+    """Something outside the program must be mended first; the text says what and where."""
+
+
 async def run_node(settings: PosSettings, who: Enrolment, say_ready: Callable[[str], None]) -> None:
-    """Runs the till until cancelled; tells the URL once it serves, which needs no network."""
+    """Runs the till until cancelled; tells the URL once it serves, which needs no network.
+
+    Raises StoreError, CannotRun.
+    """
     async with AsyncExitStack() as stack:
         node = await open_node(settings, who, stack)
-        listener = listen(settings.http_host, settings.http_port)
+        listener = _listen(settings)
         ready = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(serve(make_api(node.till, software_version()), listener, ready=ready))
             await ready.wait()
             say_ready(f"http://{settings.http_host}:{port_of(listener)}")
-            for task in node.tasks:
+            for task in node.tasks():
                 group.create_task(task)
+
+
+def _listen(settings: PosSettings) -> socket.socket:
+    try:
+        return listen(settings.http_host, settings.http_port)
+    except OSError as error:
+        raise CannotRun(f"COMPTOIR_POS_HTTP_HOST and _PORT: {error.strerror or error}") from None
+
+
+def _make_folder(data: Path) -> None:
+    try:
+        make_folder(data)
+    except FileExistsError:
+        raise CannotRun(f"COMPTOIR_POS_DATA: {data} is not a folder") from None
+    except OSError as error:
+        raise CannotRun(f"COMPTOIR_POS_DATA: {data}: {error.strerror or error}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +99,15 @@ class Node:
     """The parts that run, and what the HTTP API needs of them."""
 
     till: Till
-    tasks: tuple[Coroutine[Any, Any, None], ...]
+    tasks: Callable[[], tuple[Coroutine[Any, Any, None], ...]]
 
 
 async def open_node(settings: PosSettings, who: Enrolment, stack: AsyncExitStack) -> Node:
     """Opens the till's file and makes every part; `stack` closes what was opened. A damaged file is
-    set aside and its journal saved (store.opening). Raises StoreError."""
+    set aside and its journal saved (store.opening). Raises StoreError, CannotRun."""
     clock, rng = SystemClock(), random.Random()
     address = TillAddress(who.pos_id, who.centre, full=who.mode == "full")
-    settings.data.mkdir(parents=True, exist_ok=True)
+    _make_folder(settings.data)
     stamp = clock.now().strftime("%Y%m%dT%H%M%S")
     store = await open_store(settings.data / DATABASE_FILE, stamp=stamp, fold=journal.fold)
     stack.push_async_callback(store.close)
@@ -151,5 +177,5 @@ async def open_node(settings: PosSettings, who: Enrolment, stack: AsyncExitStack
         searches=searches, presence=presence, relay=relay, operators=operators, sessions=sessions,
         gate=Gate(sessions, operators.find), clock=clock, loading=catch_up.loading,
     )  # fmt: skip
-    links = (link.run() for link in (incoming, outgoing, asking))
-    return Node(till, (*links, relay.run(), presence.run(), catch_up.run(), sweep.run()))
+    running = (incoming, outgoing, asking, relay, presence, catch_up, sweep)
+    return Node(till, lambda: tuple(part.run() for part in running))

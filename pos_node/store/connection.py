@@ -4,6 +4,8 @@ import sqlite3
 from pathlib import Path
 from typing import Literal
 
+from pos_node.store.privacy import make_private
+
 CACHE_KIB = {"writer": 16_384, "reader": 4_096}
 MMAP_BYTES = 256 * 1024 * 1024
 CHECKPOINT_PAGES = 2_000
@@ -16,7 +18,10 @@ Use = Literal["writer", "reader"]
 
 def connect(path: Path | Literal[":memory:"], use: Use) -> sqlite3.Connection:
     """Opens a connection that begins and ends its transactions itself. Deleted content is overwritten
-    (`secure_delete`), so that an erasure leaves nothing behind in free pages (ANON-5)."""
+    (`secure_delete`), so that an erasure leaves nothing behind in free pages (ANON-5). Only the till's own user may
+    read the file."""
+    if isinstance(path, Path):
+        make_private(path)
     connection = sqlite3.connect(
         path, isolation_level=None, check_same_thread=False, cached_statements=256
     )

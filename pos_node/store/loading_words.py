@@ -8,6 +8,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from pos_node.store.migrations import migrate
+from pos_node.store.privacy import make_private
 from pos_node.store.words import begin_listing, index_listed, list_words
 
 _PRAGMAS = (
@@ -43,6 +44,7 @@ def make_file(path: Path) -> sqlite3.Connection:
 
 def open_file(path: Path) -> sqlite3.Connection:
     """The same file again."""
+    make_private(path)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")

@@ -506,8 +506,6 @@ async def test_i1_a_till_whose_file_is_damaged_starts_with_its_unsent_changes(fo
     async def start(change: CustomerDraft | None) -> Standing:
         async with AsyncExitStack() as stack:
             node = await open_node(settings, who, stack)
-            for task in node.tasks:
-                task.close()
             if change is not None:
                 await node.till.customers.add(change, ANNE)
             return await node.till.store.read(read_standing)
