@@ -24,13 +24,19 @@ Outcome: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What happened to one message. `attempt` counts from 1; `place` is a queue or a role."""
+    """What happened to one message. `attempt` counts from 1; `place` is a queue or a role.
+
+    `sent`: it was written, and where the broker confirms, it was confirmed `took` seconds later.
+    `handled`: it was taken care of; an answer, that somebody waited for it. `asked` and `answered` are
+    the ends of a question at either side, told with the question.
+    """
 
     action: Action
     outcome: Outcome
     what: Message | Delivery
     place: str
     attempt: int = 1
+    took: float = 0.0
 
 
 Observer: TypeAlias = Callable[[Event], None]

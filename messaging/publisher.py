@@ -101,12 +101,14 @@ class Publisher:
         if message.user_id is None and self._connection is not None:
             message = replace(message, user_id=self._connection.user)
         confirmed = channel.publish(message)
+        time = asyncio.get_running_loop().time
+        written = time()
 
         def settle(future: asyncio.Future[None]) -> None:
             self._window.release()
             error = None if future.cancelled() else future.exception()
             outcome = "cancelled" if future.cancelled() else outcome_of(error)
-            self._observer(Event("sent", outcome, message, self.name))
+            self._observer(Event("sent", outcome, message, self.name, took=time() - written))
 
         confirmed.add_done_callback(settle)
         return confirmed

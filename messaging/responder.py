@@ -185,21 +185,21 @@ class Responder:
         left = request.left(asyncio.get_running_loop().time())
         if reply is None or request.delivery.user_id is None or (left is not None and left <= 0):
             return
-        request.channel.send(
-            Message(
-                reply.body,
-                REPLIES,
-                reply_queue(request.delivery.user_id),
-                mandatory=False,
-                persistent=False,
-                user_id=self._user,
-                correlation_id=request.delivery.correlation_id,
-                expiration_ms=None if left is None else max(1, int(left * 1000)),
-                headers=reply.headers,
-                content_encoding=reply.content_encoding,
-                type=reply.type,
-            )
+        message = Message(
+            reply.body,
+            REPLIES,
+            reply_queue(request.delivery.user_id),
+            mandatory=False,
+            persistent=False,
+            user_id=self._user,
+            correlation_id=request.delivery.correlation_id,
+            expiration_ms=None if left is None else max(1, int(left * 1000)),
+            headers=reply.headers,
+            content_encoding=reply.content_encoding,
+            type=reply.type,
         )
+        request.channel.send(message)
+        self._observer(Event("sent", "ok", message, self.name))
 
     async def _put_aside(self, request: _Request, bad: Bad) -> bool:
         try:

@@ -106,6 +106,7 @@ class Requester:
             if self._channel is None:
                 raise LinkDown(self._why_not)
             self._channel.send(question)
+            self._observer(Event("sent", "ok", question, self.name))
             async with asyncio.timeout(timeout):
                 delivery = await answer
         except TimeoutError:
@@ -124,6 +125,7 @@ class Requester:
             self._late += 1
             self._observer(Event("asked", "late", delivery, self.name))
         else:
+            self._observer(Event("handled", "ok", delivery, self.name))
             answer.set_result(delivery)
 
     def _take_return(self, returned: Return) -> None:

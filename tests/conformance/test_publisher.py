@@ -56,6 +56,7 @@ async def test_returns_among_many_reach_those_who_published_them(
     ]
     assert [event.outcome for event in events].count("returned") == 20
     assert {event.outcome for event in events} == {"ok", "returned"}
+    assert all(event.took > 0 for event in events)
 
 
 async def test_without_a_link_publishing_fails_at_once(bus: Bus) -> None:

@@ -112,6 +112,25 @@ async def test_a_question_is_answered_to_the_till_that_asked(desk: Desk) -> None
     assert request.expiration_ms == 20_000
 
 
+async def test_a_question_and_its_answer_are_told_to_the_observers_of_both_ends(
+    desk: Desk, bus: Bus, running: Running
+) -> None:
+    events: list[Event] = []
+    requester = Requester(OTHER.reply_queue, rng=random.Random(6), observer=events.append)
+    await running.up(await bus.user(OTHER.user, OTHER.rights), requester, name="other")
+    await within(requester.ask(Message(b"dupont", RPC, "search"), 20), 30)
+    assert [(event.action, event.outcome, event.what.body) for event in events] == [
+        ("sent", "ok", b"dupont"),
+        ("handled", "ok", b"answer to dupont"),
+        ("asked", "ok", b"dupont"),
+    ]
+    await desk.wait_for(lambda: len(desk.events) >= 2)
+    assert [(event.action, event.what.body) for event in desk.events] == [
+        ("sent", b"answer to dupont"),
+        ("answered", b"dupont"),
+    ]
+
+
 async def test_two_hundred_questions_at_once_each_get_their_own_answer(desk: Desk) -> None:
     desk.gate.clear()
     asking = [asyncio.create_task(desk.ask(b"%d" % number)) for number in range(200)]
