@@ -1,0 +1,164 @@
+"""The commands `comptoir trace …`."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from traces.chosen import Chosen, choose
+from traces.conversations import find_conversations
+from traces.reading import Trace, WrongTrace, read_trace
+
+app = typer.Typer(
+    help="What nodes said to each other: recorded, shown, counted, compared.", no_args_is_help=True
+)
+
+Files = Annotated[
+    list[Path], typer.Argument(exists=True, help="files of a trace, or folders with them")
+]
+Customers = Annotated[
+    list[str] | None, typer.Option("--customer", help="id, or how it begins; several times")
+]
+Tills = Annotated[list[str] | None, typer.Option("--till", help="its id; several times")]
+Types = Annotated[
+    list[str] | None,
+    typer.Option("--type", help="as customer.edited or 'customer.*'; several times"),
+]
+Outcomes = Annotated[
+    list[str] | None, typer.Option("--outcome", help="ok, retry, parked, expired …; several times")
+]
+Since = Annotated[
+    datetime | None,
+    typer.Option(help="UTC, from this time on", formats=["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"]),
+]
+Until = Annotated[
+    datetime | None,
+    typer.Option(help="UTC, before this time", formats=["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"]),
+]
+All = Annotated[bool, typer.Option("--all", help="signs of life and sweeps as well")]
+
+_WIDE = 200
+"""Columns when the output is no terminal."""
+
+
+@app.command()
+def show(
+    files: Files,
+    customer: Customers = None,
+    till: Tills = None,
+    type_: Types = None,
+    outcome: Outcomes = None,
+    since: Since = None,
+    until: Until = None,
+    background: All = False,
+    svg: Annotated[
+        Path | None, typer.Option(help="draw the sequence diagram into this file")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="conversations at most")] = 200,
+) -> None:
+    """One conversation after another: cause, effects, and how long each took."""
+    from traces.shown import show as shown
+    from traces.svg import draw
+
+    chosen = _chosen(customer, till, type_, outcome, since, until, background)
+    found = choose(find_conversations(_read(files).lines), chosen)
+    if svg is not None:
+        svg.write_text(draw(found), "utf-8")
+        typer.echo(f"{svg}: {len(found)} conversations")
+        return
+    console = _console()
+    for one in shown(found[:limit]):
+        console.print(one)
+    if len(found) > limit:
+        typer.echo(f"… and {len(found) - limit} more (--limit)")
+
+
+@app.command()
+def stats(
+    files: Files,
+    customer: Customers = None,
+    till: Tills = None,
+    type_: Types = None,
+    outcome: Outcomes = None,
+    since: Since = None,
+    until: Until = None,
+) -> None:
+    """Counts, rates, latencies and retries of each type of message."""
+    from traces.stats import count, table_of
+
+    trace = _read(files)
+    chosen = _chosen(customer, till, type_, outcome, since, until, background=True)
+    lines = [line for line in trace.lines if chosen.takes(line)]
+    _console().print(table_of(count(lines)))
+    typer.echo(_summary(trace, len(lines)))
+
+
+@app.command()
+def diff(
+    a: Annotated[Path, typer.Argument(exists=True, help="file or folder of one run")],
+    b: Annotated[Path, typer.Argument(exists=True, help="of the other")],
+    background: All = False,
+) -> None:
+    """Where two runs part, and why. Ends with 1 when they do."""
+    from traces.differ import find_partings
+    from traces.parted import tell
+
+    one, two = _read([a]), _read([b])
+    if one.names != two.names:
+        typer.echo("the pseudonyms have different keys: names differ whatever happened", err=True)
+    partings = find_partings(one.lines, two.lines, background=background)
+    for text in tell(partings, one.lines, two.lines):
+        typer.echo(text)
+    raise typer.Exit(1 if partings else 0)
+
+
+def _read(files: Iterable[Path]) -> Trace:
+    try:
+        return read_trace(files)
+    except (WrongTrace, OSError) as error:
+        raise _wrong(str(error)) from None
+
+
+def _wrong(text: str) -> typer.Exit:
+    typer.echo(text, err=True)
+    return typer.Exit(2)
+
+
+def _chosen(
+    customer: list[str] | None,
+    till: list[str] | None,
+    type_: list[str] | None,
+    outcome: list[str] | None,
+    since: datetime | None,
+    until: datetime | None,
+    background: bool,
+) -> Chosen:
+    return Chosen(
+        customers=tuple(customer or ()),
+        tills=tuple(one.removeprefix("pos.") for one in till or ()),
+        types=tuple(type_ or ()),
+        outcomes=tuple(outcome or ()),
+        since=_in_utc(since),
+        until=_in_utc(until),
+        background=background,
+    )
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    return moment.replace(tzinfo=UTC) if moment else None
+
+
+def _summary(trace: Trace, chosen: int) -> str:
+    if not trace.lines:
+        return "no lines"
+    first, last = trace.lines[0].at, trace.lines[-1].at
+    gaps = f", {trace.gaps} left out" if trace.gaps else ""
+    return f"{chosen} of {len(trace.lines)} lines, {first:%Y-%m-%d %H:%M:%S} to {last:%H:%M:%S} UTC{gaps}"
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_WIDE)

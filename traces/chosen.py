@@ -1,0 +1,47 @@
+"""Which conversations of a trace somebody wants to see. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from fnmatch import fnmatchcase
+
+from traces.conversations import Conversation
+from traces.record import Line
+from traces.subjects import customers_of, is_background, tills_of
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Every condition that is given must hold; within one, any of its values.
+
+    `types` are patterns as of file names (`customer.*`). `customers` are ids or their beginnings.
+    `background`: signs of life and sweeps as well.
+    """
+
+    customers: tuple[str, ...] = ()
+    tills: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    outcomes: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    background: bool = False
+
+    def takes(self, line: Line) -> bool:
+        """Whether a line alone is wanted."""
+        return (
+            (self.background or bool(self.types) or not is_background(line))
+            and (self.since is None or line.at >= self.since)
+            and (self.until is None or line.at < self.until)
+            and (not self.types or any(fnmatchcase(line.type, one) for one in self.types))
+            and (not self.outcomes or line.outcome in self.outcomes)
+            and (not self.tills or not tills_of(line).isdisjoint(self.tills))
+            and (not self.customers or self._names(line))
+        )
+
+    def _names(self, line: Line) -> bool:
+        return any(one.startswith(self.customers) for one in customers_of(line))
+
+
+def choose(conversations: Iterable[Conversation], chosen: Chosen) -> list[Conversation]:
+    """The conversations with a line that is wanted, whole: cause and effect stay together."""
+    return [one for one in conversations if any(chosen.takes(step.line) for step in one.steps)]
