@@ -56,8 +56,10 @@ from messaging.connection import Link
 from messaging.consumer import OrderedConsumer
 from messaging.dead import DeadLetters
 from messaging.failures import describe
+from messaging.observer import Observer
 from messaging.publisher import Publisher
 from messaging.responder import Responder
+from traces.inside import recorder_or_none
 from web.passwords import Passwords
 from web.server import listen, port_of, serve
 from web.sessions import Gate, Sessions
@@ -146,6 +148,7 @@ class _Tools:
     rng: random.Random
     publisher: Publisher
     dead: DeadLetters
+    observer: Observer
 
     def new_id(self) -> UUID:
         return UUID(int=self.rng.getrandbits(128), version=4)
@@ -156,8 +159,12 @@ class _Tools:
 
 async def open_node(settings: ErpSettings, stack: AsyncExitStack) -> Node:
     """Opens databases and makes every part; `stack` closes what was opened."""
-    clock, publisher = SystemClock(), Publisher("erp publisher")
-    tools = _Tools(clock, random.Random(), publisher, DeadLetters(publisher, clock))
+    clock = SystemClock()
+    observer, end_trace = recorder_or_none(settings.trace, "erp", clock, settings.trace_key)
+    stack.callback(end_trace)
+    publisher = Publisher("erp publisher", observer=observer)
+    dead = DeadLetters(publisher, clock)
+    tools = _Tools(clock, random.Random(), publisher, dead, observer)
     pool = await stack.enter_async_context(
         await open_pool(settings.dsn, max_size=settings.pool_size)
     )
@@ -210,7 +217,7 @@ def _consumers(tools: _Tools, parts: Parts) -> Iterator[OrderedConsumer]:
     for queue in map(journal_queue, range(JOURNAL_PARTITIONS)):
         yield OrderedConsumer(
             queue, journal_handler(parts), tools.dead.of(queue),
-            rng=tools.rng, batch=256, prefetch=1_024,
+            rng=tools.rng, batch=256, prefetch=1_024, observer=tools.observer,
         )  # fmt: skip
 
 
@@ -222,6 +229,7 @@ def _responders(tools: _Tools, parts: Parts, desk: Desk) -> Iterator[Responder]:
             question_handler(question, parts),
             tools.dead.of(queue),
             refuse=partial(refuse, desk),
+            observer=tools.observer,
         )
 
 

@@ -1,5 +1,6 @@
 """Settings of the ERP node."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -47,6 +48,20 @@ class ErpSettings(NodeSettings):
     beat_s: Annotated[
         float, Field(gt=0, le=60, description="seconds between signs of life to tills")
     ] = 3.0
+    trace: Annotated[
+        Path | None,
+        Field(
+            validation_alias="COMPTOIR_TRACE",
+            description="folder to record all messages into, without personal values (docs/traces.md)",
+        ),
+    ] = None
+    trace_key: Annotated[
+        Path | None,
+        Field(
+            validation_alias="COMPTOIR_TRACE_KEY",
+            description="file with the key of the pseudonyms, made if missing; not given: the folder's name with .key",
+        ),
+    ] = None
     log_format: Annotated[LogFormat, Field(description="json or console")] = "json"
     log_level: Annotated[
         str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="least level logged")

@@ -10,14 +10,17 @@ import typer
 
 from erp_node.__main__ import app as erp_app
 from pos_node.__main__ import app as pos_app
+from traces.__main__ import app as trace_app
 
 app = typer.Typer(
-    help="Keeps the tills of many stores and one ERP in agreement about customers.",
+    help="Keeps the tills of many stores and one ERP in agreement about customers.\n\n"
+    "`./comptoir --yes COMMAND` answers every question with yes (such as: install missing services?).",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
 app.add_typer(erp_app, name="erp")
 app.add_typer(pos_app, name="pos")
+app.add_typer(trace_app, name="trace")
 
 _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -83,7 +86,11 @@ def asyncapi(
 
     text = json.dumps(document(), indent=2, ensure_ascii=False)
     if output:
-        output.write_text(text + "\n", "utf-8")
+        try:
+            output.write_text(text + "\n", "utf-8")
+        except OSError as error:
+            sys.stderr.write(f"comptoir asyncapi: {output}: {error.strerror or error}\n")
+            raise typer.Exit(1) from None
     else:
         sys.stdout.write(text + "\n")
 

@@ -41,6 +41,7 @@ from pos_node.store.opening import open_store
 from pos_node.store.privacy import make_folder
 from pos_node.sweep import Sweep
 from pos_node.urgent import Urgent, set_aside
+from traces.inside import recorder_or_none
 from web.passwords import Passwords
 from web.server import listen, port_of, serve
 from web.sessions import Gate, Sessions
@@ -115,12 +116,14 @@ async def open_node(settings: PosSettings, who: Enrolment, stack: AsyncExitStack
     at_start = await open_epoch(store, epoch_file, rng)
     await store.write(follow_scopes, address.scopes, priority=Priority.FEED)
 
+    observer, end_trace = recorder_or_none(settings.trace, address.user, clock, settings.trace_key)
+    stack.callback(end_trace)
     broker = AmqpBroker(who.amqp_url)
     incoming = Link(broker, f"{who.pos_id} feed", clock=clock, rng=rng)
     outgoing = Link(broker, f"{who.pos_id} journal", clock=clock, rng=rng)
     asking = Link(broker, f"{who.pos_id} questions", clock=clock, rng=rng)
-    requester = Requester(address.reply_queue, rng=rng)
-    publisher = Publisher(f"{who.pos_id} publisher")
+    requester = Requester(address.reply_queue, rng=rng, observer=observer)
+    publisher = Publisher(f"{who.pos_id} publisher", observer=observer)
 
     contact = Contact(asyncio.get_running_loop().time)
     questions = Questions(requester, who.pos_id, clock=clock, rng=rng, contact=contact)
@@ -153,13 +156,20 @@ async def open_node(settings: PosSettings, who: Enrolment, stack: AsyncExitStack
     urgent = Urgent(presence, relay)
     incoming.add(
         OrderedConsumer(
-            address.feed_queue, feed.handle, set_aside, rng=rng, transient=(StoreError,)
+            address.feed_queue,
+            feed.handle,
+            set_aside,
+            rng=rng,
+            transient=(StoreError,),
+            observer=observer,
         )
     )
     incoming.listen(lambda state: catch_up.want_all() if state.ready else None)
     outgoing.add(publisher)
     asking.add(requester)
-    asking.add(OrderedConsumer(address.urgent_queue, urgent.handle, set_aside, rng=rng))
+    asking.add(
+        OrderedConsumer(address.urgent_queue, urgent.handle, set_aside, rng=rng, observer=observer)
+    )
     asking.listen(lambda state: catch_up.want_all() if state.ready else None)
     operators = Operators(store, Passwords(), clock.now, centre=who.centre, pos_id=who.pos_id)
     sessions = Sessions(clock.now)

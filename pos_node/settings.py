@@ -25,6 +25,20 @@ class PosSettings(NodeSettings):
     http_port: Annotated[int, Field(ge=0, le=65535, description="its port; 0 takes a free one")] = (
         8801
     )
+    trace: Annotated[
+        Path | None,
+        Field(
+            validation_alias="COMPTOIR_TRACE",
+            description="folder to record all messages into, without personal values (docs/traces.md)",
+        ),
+    ] = None
+    trace_key: Annotated[
+        Path | None,
+        Field(
+            validation_alias="COMPTOIR_TRACE_KEY",
+            description="file with the key of the pseudonyms, made if missing; not given: the folder's name with .key",
+        ),
+    ] = None
     log_format: Annotated[LogFormat, Field(description="json or console")] = "json"
     log_level: Annotated[
         str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="least level logged")
