@@ -14,10 +14,11 @@ import asyncpg
 
 from contracts.changes import diff
 from contracts.customers import Customer, tax_key
+from erp_node.centres import known_centres, unknown_place
 from erp_node.refusals import UNKNOWN, Refusal, refuse_record
 from erp_node.store import customers as store
 from erp_node.store.customers import Held, HistoryLine, Namesake, StoredLine, Write
-from erp_node.store.pool import Connection, Pool
+from erp_node.store.pool import Connection, Database, Pool
 from erp_node.verdicts import as_json
 
 LONGEST_PAGE = 500
@@ -79,11 +80,13 @@ async def create_customer(
     *,
     is_customer: bool = True,
 ) -> Saved:
-    """Makes a customer. Raises CustomerRefused: customer.field_required, customer.code_taken, …"""
+    """Makes a customer. Raises CustomerRefused: customer.field_required, customer.code_taken,
+    request.centre_unknown, …"""
     new = Held(customer_id, 0, "active", is_customer, False, (), None, "").with_customer(record)
     new = _available(new, availability)
     _raise_if(refuse_record(new))
     async with pool.acquire() as connection, connection.transaction():
+        await _check_centres(connection, availability)
         with _code_taken(record.code):
             await store.insert_customers(connection, [_write(new, actor)])
         return await _saved(connection, customer_id)
@@ -112,7 +115,11 @@ async def set_availability(
     actor: Actor,
     expected_version: int | None = None,
 ) -> Saved:
-    """Decides which centres may use and edit a customer (SYNC-1, SYNC-4, CUST-1). Raises as edit_customer."""
+    """Decides which centres may use and edit a customer (SYNC-1, SYNC-4, CUST-1).
+
+    Raises as edit_customer, and CustomerRefused for a centre that there is not (request.centre_unknown).
+    """
+    await _check_centres(pool, availability)
     return await _change(
         pool, customer_id, lambda held: _available(held, availability), actor, expected_version
     )
@@ -206,6 +213,18 @@ async def _saved(connection: Connection, customer_id: UUID) -> Saved:
     key = tax_key(tax_number) if isinstance(tax_number, str) else None
     others = await store.same_tax_number(connection, key, customer_id) if key else []
     return Saved(held, others)
+
+
+async def _check_centres(database: Database, availability: Availability) -> None:
+    """A mistyped centre is refused: the customer would reach no till there."""
+    lists = {"centres": availability.centres, "editors": availability.editors or ()}
+    if not any(lists.values()):
+        return
+    known = await known_centres(database)
+    for name, centres in lists.items():
+        if (place := unknown_place(centres, known)) is not None:
+            params = {"centre": centres[place]}
+            raise CustomerRefused(Refusal("request.centre_unknown", params, f"{name}.{place}"))
 
 
 def _available(held: Held, availability: Availability) -> Held:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import get_args
 
 from contracts.customers import Code
@@ -16,21 +17,27 @@ from contracts.reference import (
 from contracts.settings import Settings as Switches
 from contracts.settings import UnknownSetting, WrongSetting, check_setting, resolve
 from contracts.topology import ALL, POS_ID, centre_scope, pos_scope
+from erp_node.centres import known_centres, remove_centre, unknown_place
 from erp_node.store import reference as store
-from erp_node.store.pool import Pool
+from erp_node.store import tills
+from erp_node.store.pool import Database, Pool
 from web.passwords import Passwords
 
 _CENTRE = re.compile(get_args(Code)[1].metadata[0].pattern)
 _POS = re.compile(POS_ID)
+_NO_PARAMS: Mapping[str, str] = MappingProxyType({})
 
 
 class WrongRecord(ValueError):
-    """A reference row cannot be stored; `code` and `field` say why and where."""
+    """A reference row cannot be stored; `code`, its `params` and `field` say why and where."""
 
-    def __init__(self, code: str, field: str, text: str) -> None:
+    def __init__(
+        self, code: str, field: str, text: str, params: Mapping[str, str] = _NO_PARAMS
+    ) -> None:
         super().__init__(f"{field}: {text}")
         self.code = code
         self.field = field
+        self.params = dict(params)
 
 
 class NoPassword(ValueError):
@@ -54,7 +61,8 @@ async def put_all(pool: Pool, records: Sequence[ReferenceRecord]) -> None:
 
 async def put_settings(pool: Pool, level: str, values: Mapping[str, object]) -> None:
     """Sets switches at a level (`all`, `centre.C`, `pos.P`), all or none; None takes the level's own
-    value away, so that the level above holds. Raises WrongRecord naming the setting."""
+    value away, so that the level above holds. Raises WrongRecord naming the setting, or the level when
+    there is no such centre or till; values can be taken away there all the same."""
     check_level(level)
     given = [_setting(level, name, value) for name, value in values.items() if value is not None]
     cleared = [name for name, value in values.items() if value is None]
@@ -63,6 +71,7 @@ async def put_settings(pool: Pool, level: str, values: Mapping[str, object]) -> 
             raise WrongRecord("setting.unknown", name, f"{name}: there is no such setting")
     async with pool.acquire() as connection, connection.transaction():
         if given:
+            await check_place(connection, level)
             await store.put_records(connection, given)
         for name in sorted(cleared):
             await store.delete_record(connection, f"setting/{level}/{name}")
@@ -99,6 +108,7 @@ async def put_operator(
     Raises NoPassword when there is none, WrongRecord.
     """
     check_record(operator)
+    await check_centres(pool, "centres", operator.centres)
     hashed = None if password is None else await passwords.hash(password)
     async with pool.acquire() as connection, connection.transaction():
         if hashed is None:
@@ -112,7 +122,10 @@ async def put_operator(
 
 
 async def delete(pool: Pool, key: str) -> bool:
-    """Takes a row away from every till; False when there is none."""
+    """Takes a row away from every till; False when there is none. Raises CentreInUse."""
+    kind, _, code = key.partition("/")
+    if kind == "centre":
+        return await remove_centre(pool, code)
     return await store.delete_record(pool, key)
 
 
@@ -154,6 +167,28 @@ def check_level(level: str) -> None:
     )
     if not known:
         raise WrongRecord("setting.wrong_level", "level", f"{level} is not all, centre.C or pos.P")
+
+
+async def check_place(database: Database, level: str) -> None:
+    """Raises WrongRecord when a level is of a centre that is not known, or of a till that is not enrolled."""
+    check_level(level)
+    place, _, name = level.partition(".")
+    if place == "centre":
+        await check_centres(database, "level", [name])
+    if place == "pos":
+        till = await tills.find(database, name)
+        if till is None or not till.active:
+            text = f"no till {name} is enrolled"
+            raise WrongRecord("setting.unknown_till", "level", text, {"till": name})
+
+
+async def check_centres(database: Database, field: str, centres: Sequence[str]) -> None:
+    """Raises WrongRecord when the ERP knows centres, and one of these is none of them."""
+    place = unknown_place(centres, await known_centres(database)) if centres else None
+    if place is not None:
+        at = f"{field}.{place}" if field == "centres" else field
+        text, params = f"there is no centre {centres[place]}", {"centre": centres[place]}
+        raise WrongRecord("request.centre_unknown", at, text, params)
 
 
 def _check_centre(centre: str) -> None:

@@ -2,9 +2,10 @@
 
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Protocol, get_args
 from zlib import crc32
 
@@ -19,10 +20,11 @@ from contracts.topology import (
     till_topology,
     user_of,
 )
+from erp_node.centres import known_centres, unknown_place
 from erp_node.store import tills as store
 from erp_node.store.pool import Pool
 from erp_node.store.tills import EnrolledTill, HeardTill, Mode
-from messaging.admin import AdminError, hash_password
+from messaging.admin import AdminError, Administers, hash_password
 from messaging.channel import Channel
 from messaging.topology import declare, remove
 
@@ -32,15 +34,19 @@ NOT_FOUND = 404
 
 _POS = re.compile(POS_ID)
 _CENTRE = re.compile(get_args(Code)[1].metadata[0].pattern)
+_NO_PARAMS: Mapping[str, str] = MappingProxyType({})
 
 
 class WrongTill(ValueError):
-    """A till cannot be enrolled or retired like this; `code` and `field` say why."""
+    """A till cannot be enrolled or retired like this; `code`, its `params` and `field` say why."""
 
-    def __init__(self, code: str, field: str, text: str) -> None:
+    def __init__(
+        self, code: str, field: str, text: str, params: Mapping[str, str] = _NO_PARAMS
+    ) -> None:
         super().__init__(f"{field}: {text}")
         self.code = code
         self.field = field
+        self.params = dict(params)
 
 
 class BrokerUsers(Protocol):
@@ -104,6 +110,7 @@ async def enrol_till(
     Raises WrongTill, messaging.admin.AdminError, or MessagingError.
     """
     _check(pos_id, centre, mode)
+    await _check_known(pool, centre)
     password = secrets.token_urlsafe(24)
     hashed = hash_password(password, secrets.token_bytes(4))
     till = EnrolledTill(pos_id, centre, mode, partition_of(pos_id), hashed)
@@ -140,13 +147,41 @@ async def declare_everything(pool: Pool, channel: Channel) -> None:
         await declare(channel, till_topology(till.address, till.partition))
 
 
-async def put_users_back(pool: Pool, users: BrokerUsers, known: Iterable[str]) -> int:
-    """Makes the users of enrolled tills that the broker no longer knows; how many those were."""
-    there = frozenset(known)
-    missing = [one for one in await store.list_active(pool) if user_of(one.pos_id) not in there]
-    for till in missing:
-        await put_user(users, till)
-    return len(missing)
+async def take_back(pool: Pool, channel: Channel, declared: Iterable[EnrolledTill]) -> None:
+    """After tills were declared: undoes that for those retired or enrolled otherwise meanwhile."""
+    now = {till.pos_id: till for till in await store.list_active(pool)}
+    for before in declared:
+        till = now.get(before.pos_id)
+        if till is None:
+            await remove(channel, topology_of(before))
+        elif topology_of(till) != topology_of(before):
+            await _declare(channel, till, before)
+
+
+async def put_users_back(pool: Pool, admin: Administers) -> int:
+    """Makes the users of enrolled tills that the broker no longer knows, and gives the others their
+    rights in the virtual host where these are missing or different; how many those were.
+
+    A user that is there keeps its password: somebody may be enrolling that till again just now.
+    """
+    there = {user.name for user in await admin.users()}
+    rights = await admin.rights()
+    back = 0
+    for till in await store.list_active(pool):
+        user = user_of(till.pos_id)
+        if user not in there:
+            await put_user(admin, till)
+        elif rights.get(user) != till.address.rights:
+            await admin.put_rights(user, till.address.rights)
+        else:
+            continue
+        back += 1
+    return back
+
+
+def topology_of(till: EnrolledTill) -> Topology:
+    """What an enrolled till has on the broker."""
+    return till_topology(till.address, till.partition)
 
 
 async def put_user(users: BrokerUsers, till: EnrolledTill) -> None:
@@ -193,6 +228,12 @@ async def _declare(channel: Channel, till: EnrolledTill, before: EnrolledTill | 
     former = till_topology(before.address, before.partition) if before else Topology()
     for binding in set(former.bindings) - set(wanted.bindings):
         await channel.unbind(binding)
+
+
+async def _check_known(pool: Pool, centre: str) -> None:
+    if unknown_place([centre], await known_centres(pool)) is not None:
+        text = f"there is no centre {centre}"
+        raise WrongTill("request.centre_unknown", "centre", text, {"centre": centre})
 
 
 def _check(pos_id: str, centre: str, mode: str) -> None:

@@ -109,12 +109,14 @@ def reference_router(services: ErpServices) -> APIRouter:
         for name, value in (("kind", kind), ("code", code)):
             if getattr(record, name) != value:
                 raise _wrong(name, "request.wrong_value")
+        if isinstance(record, Setting):
+            await reference.check_place(pool, record.level)
         await reference.put_all(pool, [record])
         return record
 
-    @router.delete("/{kind}/{code:path}", status_code=204, responses=problems(401, 403, 404))
+    @router.delete("/{kind}/{code:path}", status_code=204, responses=problems(401, 403, 404, 409))
     async def delete_record(kind: str, code: RecordCode, who: writer) -> None:
-        """Takes a row away from every till."""
+        """Takes a row away from every till; 409 for a centre that has tills, or customers of its own."""
         if not await reference.delete(pool, f"{kind}/{code}"):
             raise Problem(404, "reference.unknown")
 

@@ -7,6 +7,7 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
+from erp_node.centres import CentreInUse
 from erp_node.customers import CustomerRefused
 from erp_node.reference import WrongRecord
 from erp_node.store.faults import is_transient
@@ -29,6 +30,7 @@ STATUS = {
     "customer.too_large": 413,
     "customer.field_required": 422,
     "customer.field_invalid": 422,
+    "request.centre_unknown": 422,
     "till.unknown": 404,
     "reference.unknown_kind": 404,
 }
@@ -47,9 +49,17 @@ async def answer_customer_refused(request: Request, error: Exception) -> Respons
 async def answer_wrong(request: Request, error: Exception) -> Response:
     """The handler of WrongRecord and WrongTill."""
     assert isinstance(error, WrongRecord | WrongTill)
-    params = {"field": error.field}
+    params = {"field": error.field, **error.params}
     status = STATUS.get(error.code, 422)
     problem = Problem(status, error.code, params, [FieldProblem(error.field, error.code, params)])
+    return problem_response(problem, language_of(request))
+
+
+async def answer_centre_in_use(request: Request, error: Exception) -> Response:
+    """The handler of CentreInUse."""
+    assert isinstance(error, CentreInUse)
+    params = {"tills": str(error.tills), "customers": str(error.customers)}
+    problem = Problem(409, "reference.centre_in_use", params)
     return problem_response(problem, language_of(request))
 
 
@@ -75,6 +85,7 @@ Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 HANDLERS: Mapping[type[Exception], Handler] = {
     CustomerRefused: answer_customer_refused,
+    CentreInUse: answer_centre_in_use,
     WrongRecord: answer_wrong,
     WrongTill: answer_wrong,
     asyncpg.PostgresError: answer_database,

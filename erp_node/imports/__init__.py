@@ -12,8 +12,8 @@ column stay as they are; an empty cell empties its field, except in a column of 
 
 **Both** may say `id`, `everywhere`, `centres`, `editors`, `is_customer`, `active`; what they leave
 out stays as it is. A new customer for whom neither `everywhere` nor `centres` is said is available
-everywhere. A customer is known by its id, otherwise by its code. The text is UTF-8. Importing a
-file again changes nothing.
+everywhere. Once centres are defined, only those can be named. A customer is known by its id,
+otherwise by its code. The text is UTF-8. Importing a file again changes nothing.
 """
 
 from erp_node.imports.files import WrongFile

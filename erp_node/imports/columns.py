@@ -1,4 +1,4 @@
-"""What the columns of a table stand for."""
+"""What the columns of a table stand for (docs/operations.md lists them for people)."""
 
 import re
 from collections.abc import Sequence
@@ -16,6 +16,16 @@ Kind: TypeAlias = Literal["field", "main", "attribute", "consent", "placing"]
 _PARTS = {"attributes", "consents", "addresses", "contacts"}
 _FIELDS = Customer.model_fields.keys() - _PARTS
 _MAIN = Address.model_fields.keys() - {"id", "type", "consents"}
+NAMES = (
+    *REQUIRED,
+    *sorted((_FIELDS | PLACING) - set(REQUIRED)),
+    *sorted(_MAIN - _FIELDS),
+    *(f"address.{name}" for name in sorted(_MAIN & _FIELDS)),
+    "attribute.NAME",
+    "consent.DEFINITION",
+)
+"""What columns can be called; those of the main address may all begin with `address.`."""
+
 _CODE = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 
@@ -50,7 +60,9 @@ def is_known(header: str) -> bool:
 def _column(header: str) -> Column:
     found = _find(header)
     if found is None:
-        raise WrongFile(f"there is no column {header or 'without a name'}")
+        raise WrongFile(
+            f"there is no column {header or 'without a name'}; there are {', '.join(NAMES)}"
+        )
     return found
 
 

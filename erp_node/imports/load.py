@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from erp_node.centres import known_centres
 from erp_node.customers import Actor
 from erp_node.imports.files import WrongFile, is_json_lines, read_lines
 from erp_node.imports.rejects import Rejects
@@ -66,10 +67,11 @@ async def import_file(
     if rejects_path.resolve() == path.resolve():
         raise WrongFile("the rejects cannot go to the file itself")
     done, seen, actor = ImportReport(), Seen(), Actor(by, clock.now(), "import")
+    centres = await known_centres(pool)
     async with AsyncExitStack() as stack:
         rejects = stack.enter_context(Rejects(rejects_path))
         batches = stack.enter_context(closing(_batches(path)))
-        stored = _stored(batches, lambda rows: store_rows(pool, rows, seen, actor))
+        stored = _stored(batches, lambda rows: store_rows(pool, rows, seen, actor, centres))
         async for batch, outcome in await stack.enter_async_context(aclosing(stored)):
             rejects.write([*batch.bad, *outcome.bad])
             done = done.plus(outcome, len(batch.bad) + len(outcome.bad))

@@ -1,11 +1,12 @@
 """What a row makes of the customer there is, or of nobody. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid5
 
 from contracts.customers import Address, Consent, Customer, code_key
+from erp_node.centres import unknown_place
 from erp_node.imports.rows import Patch, Placing, Row
 from erp_node.refusals import refuse_record
 from erp_node.store.customers import Held
@@ -25,6 +26,15 @@ class Fault:
 def taken(code: str) -> Fault:
     """CUST-3: somebody else has the code."""
     return Fault("code", f"code {code} is used by another customer")
+
+
+def unknown_centre(row: Row, known: Collection[str]) -> Fault | None:
+    """Whether a row names a centre that there is not: the customer would reach no till there."""
+    for column in ("centres", "editors"):
+        named = getattr(row.placing, column) or ()
+        if (place := unknown_place(named, known)) is not None:
+            return Fault(column, f"there is no centre {named[place]}")
+    return None
 
 
 def id_of_code(code: str) -> UUID:

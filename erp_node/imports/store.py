@@ -1,7 +1,7 @@
 """Storing rows: what they are about is looked up and locked, decided, and written, a batch at a time."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from contracts.customers import code_key
 from erp_node.customers import Actor, history_of
-from erp_node.imports.merge import Fault, identify, merge_row, taken
+from erp_node.imports.merge import Fault, identify, merge_row, taken, unknown_centre
 from erp_node.imports.rows import Reject, Row
 from erp_node.store import customers as store
 from erp_node.store.customers import Held, Write
@@ -64,9 +64,14 @@ class Stored:
         )
 
 
-async def store_rows(pool: Pool, rows: Sequence[Row], seen: Seen, actor: Actor) -> Stored:
-    """Stores the good ones of these rows. Raises what the database raises when it is not their fault."""
-    faults = [(row, seen.fault(row)) for row in rows]
+async def store_rows(
+    pool: Pool, rows: Sequence[Row], seen: Seen, actor: Actor, centres: Collection[str] = ()
+) -> Stored:
+    """Stores the good ones of these rows. Raises what the database raises when it is not their fault.
+
+    `centres`: those there are; none: any may be named.
+    """
+    faults = [(row, unknown_centre(row, centres) or seen.fault(row)) for row in rows]
     twice = Stored(bad=[_reject(row, fault) for row, fault in faults if fault])
     rest = [row for row, fault in faults if not fault]
     try:

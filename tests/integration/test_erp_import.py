@@ -12,8 +12,10 @@ import pytest
 
 from contracts.customers import Customer
 from contracts.matching import words_of
+from contracts.reference import Centre
 from erp_node.imports import ImportReport, WrongFile, import_file
 from erp_node.imports.load import BATCH
+from erp_node.reference import put_all
 from erp_node.store.pool import Pool, open_pool
 from tests.databases import Database, Migrate
 from tests.erp import NOON, Time, business, migrated, retail, store_customer, stored, words_held
@@ -441,3 +443,24 @@ async def test_many_rows_come_in_batches_with_progress(importer: Importer, pool:
         await pool.fetchval("SELECT reltuples FROM pg_class WHERE oid = 'customer_words'::regclass")
         == count
     )
+
+
+async def test_sync_1_rows_for_a_centre_that_is_not_there_are_rejected_once_centres_are_known(
+    importer: Importer, pool: Pool
+) -> None:
+    async def load() -> ImportReport:
+        return await importer.json(
+            line(retail("A"), centres=["lyon", "lion"]),
+            line(retail("B"), centres=["lyon"], editors=["Lyon"]),
+            line(retail("C"), centres=["lyon"]),
+            line(retail("D")),
+        )
+
+    await put_all(pool, [Centre(code="lyon")])
+    assert await load() == report(created=2, rejected=2)
+    assert importer.rejected() == [
+        ("1", "centres", "there is no centre lion"),
+        ("2", "editors", "there is no centre Lyon"),
+    ]
+    await pool.execute("UPDATE reference SET state = 'deleted'")
+    assert await load() == report(created=2, unchanged=2)
