@@ -31,7 +31,10 @@ def setup() -> None:
 def run(
     http_port: Annotated[int | None, typer.Option(help="instead of COMPTOIR_ERP_HTTP_PORT")] = None,
 ) -> None:
-    """Runs the ERP node until told to stop. Says `ready URL` once it serves."""
+    """Runs the ERP node until told to stop. Says `ready URL` once it serves.
+
+    Ends with 2 when a setting is wrong, with 1 when what it needs cannot be used.
+    """
     from erp_node.app import NodeFailed, run_node
     from erp_node.setup import CannotDo
     from runtime.logs import configure_logs
@@ -46,7 +49,7 @@ def run(
     try:
         run_until_told(lambda: run_node(settings, say_ready))
     except CannotDo as error:
-        raise _wrong(str(error)) from None
+        raise _wrong(str(error), 1) from None
     except NodeFailed:
         raise typer.Exit(1) from None
 
@@ -58,7 +61,20 @@ def import_customers(
         Path | None, typer.Option(help="where bad rows go; default: FILE.rejects.csv")
     ] = None,
 ) -> None:
-    """Imports customers. Good rows go in; bad ones go to the rejects file with line, column and reason."""
+    """Imports customers. Good rows go in; bad ones go to the rejects file with line, column and reason.
+
+    CSV: the first line names the columns (separated by commas, semicolons, tabs or |). kind (retail or
+    business) and code are required. Others: title, academic_title, first_name, last_name, name, birth_date,
+    tax_number, issuing_authority, phone, extra_phone, email, country_code, national_id, siret,
+    identity_document, description, reverse_charge, lowest_price, groups; of the main address: country,
+    postal_code, town, locality, street, building, flat, continuation_1, continuation_2, commune, district,
+    post_office, region, address.phone, address.email; attribute.NAME; consent.DEFINITION; and id, everywhere,
+    centres, editors, is_customer, active.
+
+    JSON Lines: one customer per line. docs/operations.md explains both.
+
+    Ends with 1 when every row was rejected, with 0 when at least one went in or there was none.
+    """
     from erp_node.setup import import_with_progress
 
     settings = _settings()
@@ -70,6 +86,8 @@ def import_customers(
     )
     if report.rejected:
         typer.echo(f"rejected rows: {path}")
+    if report.rows and report.rejected == report.rows:
+        raise typer.Exit(1)
 
 
 @app.command(epilog=_SETTINGS)
@@ -77,7 +95,11 @@ def enrol_till(
     pos_id: Annotated[str, typer.Argument(help="lower-case letters, digits and dashes")],
     centre: Annotated[str, typer.Option(help="the store it stands in")],
     mode: Annotated[
-        Literal["full", "local_only"], typer.Option(help="full: all customers of the centre")
+        Literal["full", "local_only"],
+        typer.Option(
+            help="full: all customers of the centre; local_only: only those made at the till or fetched "
+            "there by online search"
+        ),
     ] = "full",
     output: Annotated[
         Path | None, typer.Option(help="the till's enrolment file; default: POS_ID.toml")
@@ -110,7 +132,10 @@ def add_user(
     ],
     right: Annotated[list[str] | None, typer.Option(help="several times; default: all")] = None,
 ) -> None:
-    """Adds a user of the ERP's HTTP API, or gives an existing one a new password and rights."""
+    """Adds a user of the ERP's HTTP API, or gives an existing one a new password and rights.
+
+    The password is asked for, or taken from COMPTOIR_PASSWORD.
+    """
     from erp_node.setup import add_erp_user
 
     settings = _settings()
@@ -122,7 +147,16 @@ def add_user(
 def load_reference(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="JSON Lines")],
 ) -> None:
-    """Loads centres, operators, settings and lists: one record of contracts.reference per line."""
+    """Loads centres, operators, settings and lists: one JSON object per line, all lines or none.
+
+    Each has kind (centre, operator, setting, choice, attribute, consent, card_type, payment_form or
+    document_control) and code. A line replaces what has the same kind and code; what no line names stays.
+
+    {"kind": "centre", "code": "lyon", "labels": {"en": "Lyon store"}, "country": "FR"}
+
+    An operator has password_hash (argon2id, PHC form); PUT /api/v1/reference/operator/CODE takes a password
+    instead. docs/operations.md lists the fields of each kind.
+    """
     from erp_node.setup import load_reference_file
 
     settings = _settings()
@@ -144,12 +178,13 @@ def _run(main: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
     try:
         return asyncio.run(main())
     except CannotDo as error:
-        raise _wrong(str(error)) from None
+        raise _wrong(str(error), 1) from None
 
 
-def _wrong(text: str) -> typer.Exit:
+def _wrong(text: str, code: int = 2) -> typer.Exit:
+    """2: the command line or a setting; 1: what the command works on."""
     said.print(f"comptoir erp: {text}", style="red", highlight=False, markup=False, soft_wrap=True)
-    return typer.Exit(2)
+    return typer.Exit(code)
 
 
 if __name__ == "__main__":

@@ -67,6 +67,11 @@ class Changeset:
             return self._park(place, entry, failed)
         return self._take(place, entry.data, decision)
 
+    def report_reused(self, entry: Entry) -> None:
+        """Its number was used for another change, so it is not applied; the till is told (I9)."""
+        place = Place(self.tills[entry.pos_id], entry.epoch, entry.seq)
+        self._answer(place, decide_parked(place, entry.customer_id, "sequence_reused").verdict)
+
     def _decide(self, place: Place, change: Change) -> Decision:
         held = self.customers.get(change.customer_id)
         if isinstance(change, CustomerAdded):
@@ -82,7 +87,7 @@ class Changeset:
     def _take(self, place: Place, change: Change, decision: Decision) -> None:
         if decision.customer is not None:
             self._store(place, change, decision.customer)
-        for line in decision.history:
+        for line in (one for one in decision.history if one.kept):
             self.touched.setdefault(line.customer_id, set()).add(line.path)
         self.undone.history += decision.history
         if decision.held:

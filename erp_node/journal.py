@@ -144,6 +144,8 @@ async def _transact(connection: Connection, entries: Sequence[Entry], tills: Til
     progress = await store.lock_progress(connection, (one.journal for one in entries))
     ordered = put_in_order(entries, progress)
     changeset = await load_changeset(connection, ordered.due, tills)
+    for entry in ordered.reused:
+        changeset.report_reused(entry)
     await _decide_and_write(connection, changeset, ordered.due)
     if ordered.progress:
         await store.write_progress(connection, ordered.progress)
@@ -156,7 +158,7 @@ async def _decide_and_write(
     """Decides entry after entry; what is decided is written by PostgreSQL while the next are."""
     writing: asyncio.Task[None] | None = None
     try:
-        for start in range(0, len(entries), AT_ONCE):
+        for start in range(0, max(1, len(entries)), AT_ONCE):
             for entry in entries[start : start + AT_ONCE]:
                 changeset.decide(entry)
             if writing is not None:

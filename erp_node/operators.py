@@ -14,8 +14,8 @@ from erp_node.store.operators import (
 )
 from erp_node.store.pool import Database, Pool
 from web.lockout import LockoutRule, count_attempt, is_locked
-from web.login import locked, wrong_password
-from web.passwords import Passwords
+from web.login import LONGEST_NAME, locked, wrong_password
+from web.passwords import LONGEST, Passwords
 from web.sessions import Account
 
 ErpRight = Literal["erp.read", "erp.customers", "erp.settings", "erp.tills", "erp.dead"]
@@ -30,6 +30,10 @@ class UnknownRight(ValueError):
     """A right that does not exist; the text names it and those that do."""
 
 
+class WrongUser(ValueError):
+    """A name or password nobody could log in with; the text says which."""
+
+
 async def set_user(
     database: Database,
     passwords: Passwords,
@@ -37,11 +41,22 @@ async def set_user(
     password: str,
     rights: Iterable[str] | None = None,
 ) -> None:
-    """Adds a user, or gives one a new password and rights (None: all of them). Raises UnknownRight."""
+    """Adds a user, or gives one a new password and rights (None: all of them).
+
+    Raises UnknownRight, WrongUser.
+    """
+    _check(name, password)
     wanted = RIGHTS if rights is None else frozenset(rights)
     if unknown := sorted(wanted - RIGHTS):
         raise UnknownRight(f"{unknown[0]}: there are only {', '.join(sorted(RIGHTS))}")
     await put_user(database, name, await passwords.hash(password), wanted)
+
+
+def _check(name: str, password: str) -> None:
+    if not name.strip() or len(name) > LONGEST_NAME:
+        raise WrongUser(f"the name must have 1 to {LONGEST_NAME} signs, not only spaces")
+    if not password.strip() or len(password) > LONGEST:
+        raise WrongUser(f"the password must have 1 to {LONGEST} signs, not only spaces")
 
 
 class Operators:

@@ -17,7 +17,7 @@ from contracts.reference import ReferenceRecord
 from contracts.topology import Rights, erp_topology
 from erp_node import reference, tills
 from erp_node.imports import ImportReport, WrongFile, import_file
-from erp_node.operators import UnknownRight, set_user
+from erp_node.operators import UnknownRight, WrongUser, set_user
 from erp_node.settings import ErpSettings
 from erp_node.store.faults import is_transient
 from erp_node.store.migrations import WrongDatabase, migrate
@@ -197,6 +197,7 @@ async def mendable() -> AsyncIterator[None]:
     except (
         WrongDatabase,
         UnknownRight,
+        WrongUser,
         WrongFile,
         tills.WrongTill,
         reference.WrongRecord,

@@ -131,9 +131,12 @@ def _made_at(till: Till, customer_id: UUID, customer: Customer) -> Held:
 def _decide_again(
     place: Place, added: CustomerAdded, held: Held, touched: Collection[str]
 ) -> Decision:
-    """The same customer again, or another one under its id: what the ERP has stands."""
-    if held.state in ("deleted", "anonymised"):
-        return _refused(place, held.id, Refusal(f"customer.{held.state}"))
+    """The same customer again, or another one under its id: what the ERP has stands.
+
+    What stands is told only to a till that may edit it: an id alone must not open a record.
+    """
+    if refusal := refuse_edit(held, place.till.centre):
+        return _refused(place, held.id, refusal)
     differing = (c for c in diff(held.customer, added.record) if not _explained(c.path, touched))
     lost = tuple(LostValue(path=c.path, stands=c.old, lost=c.new) for c in differing)
     return Decision(

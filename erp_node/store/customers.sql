@@ -17,7 +17,7 @@ WHERE id = $1;
 -- name: code_owners
 SELECT asked.key, (
     SELECT c.id FROM customer c
-    WHERE c.code_key = lower(btrim(asked.code)) AND c.state IN ('active', 'inactive')
+    WHERE c.code_key = lower(btrim(asked.code) COLLATE "C") AND c.state IN ('active', 'inactive')
 ) AS owner
 FROM unnest($1::text[], $2::text[]) AS asked (key, code);
 
@@ -46,7 +46,7 @@ SELECT id, 1, w.words, $12::smallint, search_vector(w.words)
 FROM n, LATERAL (SELECT string_to_array(n.words, E'\n') AS words OFFSET 0) AS w
 ORDER BY place;
 
--- changed_at is the ERP's own time: it tells the trigger that the application wrote. No words given: they stay.
+-- No changed_at: it tells the trigger, which fills it in, that the application wrote. No words given: they stay.
 -- name: update_customers
 WITH changed AS (
     UPDATE customer c
@@ -59,7 +59,7 @@ WITH changed AS (
         words_from = CASE WHEN n.words IS NULL THEN c.words_from ELSE c.version + 1 END,
         changed_by = n.changed_by,
         changed_where = n.changed_where,
-        changed_at = clock_timestamp()
+        changed_at = NULL
     FROM unnest($1::uuid[], $2::text[], $3::boolean[], $4::boolean[], $5::text[], $6::text[],
                 $7::text[], $8::text[], $9::text[], $10::text[])
          AS n (id, state, is_customer, everywhere, centres, editors, record, words,
@@ -83,7 +83,7 @@ WITH changed AS (
         words_from = CASE WHEN n.words IS NULL THEN c.words_from ELSE c.version + 1 END,
         changed_by = n.changed_by,
         changed_where = n.changed_where,
-        changed_at = clock_timestamp()
+        changed_at = NULL
     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])
          AS n (id, record, words, changed_by, changed_where)
     WHERE c.id = n.id
@@ -109,7 +109,7 @@ ORDER BY place;
 -- name: touched_paths
 SELECT customer_id, path
 FROM customer_history
-WHERE customer_id = ANY ($1::uuid[]) AND path <> '';
+WHERE customer_id = ANY ($1::uuid[]) AND path <> '' AND kept;
 
 -- name: load_history
 SELECT id, version, at, changed_by, changed_where, path, old::text AS old, new::text AS new, kept

@@ -53,7 +53,7 @@ WHERE c.id = $1;
 -- name: code_taken
 SELECT EXISTS (
     SELECT FROM customer
-    WHERE code_key = lower(btrim($1::text)) AND state IN ('active', 'inactive')
+    WHERE code_key = lower(btrim($1::text) COLLATE "C") AND state IN ('active', 'inactive')
       AND id IS DISTINCT FROM $2::uuid
 );
 

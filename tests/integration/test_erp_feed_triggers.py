@@ -179,10 +179,28 @@ async def test_sync_3_a_change_by_sql_is_in_the_history_by_field(pool: Pool) -> 
     ]
 
 
+async def test_sync_3_a_program_that_says_who_and_when_is_not_the_application(pool: Pool) -> None:
+    """Its changes get a history and new words like any other made by SQL; so do the customers it makes."""
+    id = await store_customer(pool, retail("A"))
+    await pool.execute(
+        'UPDATE customer SET record = record || \'{"last_name": "Durand"}\','
+        " changed_at = now(), changed_by = 'etl', changed_where = 'etl'"
+    )
+    row = await pool.fetchrow("SELECT * FROM customer_history WHERE path = 'last_name'")
+    assert row is not None
+    assert (row["changed_by"], row["changed_where"], row["new"]) == ("etl", "sql", '"Durand"')
+    assert await words_held(pool, id) is None
+    await pool.execute(
+        "INSERT INTO customer (id, everywhere, record, changed_where)"
+        ' VALUES (gen_random_uuid(), true, \'{"kind": "business", "code": "B", "name": "N"}\', \'etl\')'
+    )
+    assert await pool.fetchval("SELECT count(DISTINCT customer_id) FROM word_mark") == 2
+
+
 async def test_sync_3_the_application_writes_its_own_history(pool: Pool) -> None:
     await store_customer(pool, retail("A"))
     await pool.execute(
-        "UPDATE customer SET everywhere = false, changed_at = now(), changed_by = 'anna', changed_where = 'erp'"
+        "UPDATE customer SET everywhere = false, changed_at = NULL, changed_by = 'anna', changed_where = 'erp'"
     )
     assert await pool.fetchval("SELECT count(*) FROM customer_history WHERE path <> ''") == 0
     assert await pool.fetchval("SELECT changed_by FROM customer") == "anna"

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from contracts.customers import code_key
 from contracts.journal import Author, Resend, Verdict
 from contracts.matching import words_of
 from erp_node.callers import Callers
@@ -281,6 +282,33 @@ async def test_i9_a_number_used_again_is_refused(
     p1.seq = 0
     assert await apply(intake, p1.add(retail("X"))) == ["sequence_reused"]
     assert await pool.fetchval("SELECT count(*) FROM customer") == 2
+    [told] = await verdicts(pool)
+    assert (told.seq, told.outcome, told.params) == (1, "parked", {"reason": "sequence_reused"})
+
+
+async def test_cust_3_codes_are_the_same_in_a_batch_and_in_the_database(
+    intake: Intake, pool: Pool, p1: TillJournal
+) -> None:
+    """Each in a batch of its own, or all in one: A to Z are a to z, and no other letter is another."""
+    codes = ["straße", "STRASSE", "strasse", "É", "é"]
+    for code in codes:
+        await apply(intake, p1.add(retail(code)))
+    alone = [row["code_key"] for row in await pool.fetch("SELECT code_key FROM customer")]
+    assert sorted(alone) == sorted([*{code_key(code) for code in codes}, "p1-strasse"])
+    await apply(intake, *(p1.add(retail(f"x{code}")) for code in codes))
+    assert await pool.fetchval("SELECT count(*) FROM customer WHERE code_key = 'p1-xstrasse'") == 1
+
+
+async def test_i9_a_customer_sent_a_third_time_with_other_fields_is_a_conflict_again(
+    intake: Intake, pool: Pool, p1: TillJournal
+) -> None:
+    id = uuid4()
+    for name in ("Dupont", "Durand", "Martin"):
+        await apply(intake, p1.add(retail("A", name), id))
+    assert (await stored(pool, id)).last_name == "Dupont"
+    assert [[one.lost for one in told.lost] for told in await verdicts(pool)] == [
+        ["Durand"], ["Martin"]
+    ]  # fmt: skip
 
 
 async def test_i10_only_enrolled_active_tills_are_heard(

@@ -1,6 +1,7 @@
 """What the ERP decides about a till's changes: pure, without a database."""
 
 from dataclasses import replace
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -151,6 +152,25 @@ def test_i9_part_of_an_address_changed_since_explains_it() -> None:
     now, again = retail("A", town="Lyon"), retail("A", town="Paris")
     path = f"addresses.{UUID(int=1)}.town"
     assert decide_added(PLACE, added(again), held(now), {path}, {}) == Decision()
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"everywhere": False, "centres": ("C2",)}, "customer.not_available"),
+        ({"editors": ("C2",)}, "customer.no_edit_right"),
+        ({"state": "deleted"}, "customer.deleted"),
+    ],
+)
+def test_cust_1_an_id_alone_opens_no_record_of_another_centre(
+    fields: dict[str, Any], code: str
+) -> None:
+    theirs = held(retail("A", "Secret", phone="99"), **fields)
+    decision = decide_added(PLACE, added(retail("A", "Dupont")), theirs, (), {"a": ID})
+    verdict = verdict_of(decision)
+    assert (verdict.outcome, verdict.code, verdict.lost) == ("refused", code, [])
+    assert not decision.history
+    assert "99" not in verdict.model_dump_json()
 
 
 def test_another_customer_under_the_same_id_does_not_replace_it() -> None:

@@ -60,7 +60,8 @@ CREATE TABLE customer (
     changed_by     text NOT NULL DEFAULT session_user,
     changed_where  text NOT NULL DEFAULT 'sql',
     changed_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
-    code_key       text GENERATED ALWAYS AS (lower(btrim(record ->> 'code'))) STORED,
+    code_key       text COLLATE "C"                 -- contracts.customers.code_key
+                   GENERATED ALWAYS AS (lower(btrim(record ->> 'code') COLLATE "C")) STORED,
     tax_key        text GENERATED ALWAYS AS
                    (nullif(upper(regexp_replace(record ->> 'tax_number', '[^[:alnum:]]', '', 'g')), '')) STORED
 );

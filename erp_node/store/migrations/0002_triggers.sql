@@ -69,12 +69,14 @@ BEGIN
         OR NEW.editors IS DISTINCT FROM OLD.editors
     THEN
         NEW.version := OLD.version + 1;
-        IF NEW.changed_at = OLD.changed_at THEN  -- the application always says when, and looks after the words
+        IF NEW.changed_at IS NOT NULL THEN  -- whoever is not the application, which looks after words and history
             NEW.words_from := CASE WHEN new_record THEN NEW.version ELSE OLD.words_from END;
-            NEW.changed_by := session_user;
             NEW.changed_where := 'sql';
-            NEW.changed_at := clock_timestamp();
+            IF NEW.changed_by = OLD.changed_by THEN
+                NEW.changed_by := session_user;
+            END IF;
         END IF;
+        NEW.changed_at := clock_timestamp();
     ELSE
         NEW.version := OLD.version;
         NEW.changed_by := OLD.changed_by;
@@ -83,6 +85,19 @@ BEGIN
     END IF;
     NEW.words_from := least(NEW.words_from, NEW.version);
     RETURN NEW;
+END $$;
+
+-- Notes those of these customers whose words are missing; words written by the same statement are seen here.
+CREATE FUNCTION mark_words(ids uuid[]) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF ids IS NOT NULL THEN
+        INSERT INTO word_mark (customer_id, version)
+        SELECT id, version FROM customer c
+        WHERE id = ANY (ids) AND NOT EXISTS (
+            SELECT FROM customer_words w WHERE w.customer_id = c.id AND w.version >= c.words_from
+        );
+    END IF;
 END $$;
 
 CREATE FUNCTION customer_inserted() RETURNS trigger
@@ -94,8 +109,7 @@ BEGIN
     SELECT scope, 'customer', id
     FROM new_rows, customer_scopes(everywhere, centres) AS scope
     WHERE state = 'active' AND is_customer;
-    INSERT INTO word_mark (customer_id, version)
-    SELECT id, version FROM new_rows WHERE changed_where = 'sql';
+    PERFORM mark_words(array_agg(id)) FROM new_rows;
     PERFORM wake_feed();
     RETURN NULL;
 END $$;
@@ -133,9 +147,8 @@ BEGIN
             LATERAL customer_changes(o, n) AS change
             WHERE n.changed_where = 'sql'
         $sql$;
-        INSERT INTO word_mark (customer_id, version)
-        SELECT id, version FROM new_rows WHERE changed_where = 'sql' AND words_from = version;
     END IF;
+    PERFORM mark_words(array_agg(id)) FROM new_rows WHERE words_from = version;
     IF EXISTS (SELECT FROM new_rows WHERE state IN ('deleted', 'anonymised')) THEN
         UPDATE erp_identity SET erasures = erasures + 1;
     END IF;
