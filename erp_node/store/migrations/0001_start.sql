@@ -80,7 +80,7 @@ RETURN coalesce(' ' || letter || ':' || replace(nullif(words, ''), ' ', ' ' || l
 
 CREATE FUNCTION search_vector(words text[]) RETURNS tsvector
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN array_to_tsvector(array_remove(string_to_array(
+RETURN array_to_tsvector(array_remove(string_to_array(left(
     lettered('a', words[1]) || coalesce(' ' || words[1], '')
     || lettered('b', words[2]) || coalesce(' ' || words[2], '')
     || lettered('c', words[3])
@@ -95,7 +95,7 @@ RETURN array_to_tsvector(array_remove(string_to_array(
     || lettered('l', words[12])
     || lettered('m', words[13]) || coalesce(' ' || regexp_replace(words[13], '\S*=\S*', '', 'g'), '')
     || lettered('n', words[14])
-, ' '), ''));
+, 250000), ' '), ''));  -- a vector holds a megabyte, and does not say when it is given more
 
 CREATE TABLE customer_words (
     customer_id  uuid PRIMARY KEY,
