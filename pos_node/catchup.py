@@ -41,7 +41,9 @@ class CatchUp:
         self._store = store
         self._loaded = asyncio.Event()
         self._pullers = {
-            scope: Puller(scope, store, questions, loads, side, rng, self._loaded.set)
+            scope: Puller(
+                scope, store, questions, loads, side, rng, self._loaded.set, self.want_all
+            )
             for scope in scopes
         }
 

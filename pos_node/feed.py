@@ -142,8 +142,6 @@ def apply_page(
     """Stores the rows of one page and moves the cursor; returns the rows left out (one bad row never stops
     the rest). The caller lets the journal settle."""
     trouble = apply_rows(connection, page, side)
-    if after.sweeping:
-        mark_seen(connection, page.scope, page.rows)
     write_cursor(connection, after)
     return trouble
 
@@ -174,6 +172,7 @@ def apply_rows(connection: sqlite3.Connection, page: Page, side: JournalSide) ->
                 trouble += [
                     Trouble(page.scope, row.key, f"kind: {kind} is not known") for row in rows
                 ]
+    mark_seen(connection, page.scope, page.rows)
     return trouble
 
 

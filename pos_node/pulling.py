@@ -55,10 +55,12 @@ class Loading:
 
 
 class Pulled(NamedTuple):
-    """Where the till stands after a pulled page, and the rows left out. Not followed any more: no cursor."""
+    """Where the till stands after a pulled page, and the rows left out. Not followed any more: no cursor.
+    `anew`: every scope was begun anew."""
 
     cursor: Cursor | None
     trouble: Sequence[Trouble] = ()
+    anew: bool = False
 
 
 def apply_pulled(connection: sqlite3.Connection, page: Page, side: JournalSide) -> Pulled:
@@ -67,7 +69,8 @@ def apply_pulled(connection: sqlite3.Connection, page: Page, side: JournalSide) 
     cursor = read_cursor(connection, page.scope)
     if cursor is None:
         return Pulled(None)
-    if cursor.epoch and page.epoch != cursor.epoch:
+    anew = bool(cursor.epoch) and page.epoch != cursor.epoch
+    if anew:
         if page.prev_seq > 0:
             return Pulled(cursor)
         cursor = begin_anew(connection, page.scope, page.epoch, page.head)
@@ -78,7 +81,7 @@ def apply_pulled(connection: sqlite3.Connection, page: Page, side: JournalSide) 
         after = replace(cursor, head=max(cursor.head, page.head))
     trouble = apply_page(connection, page, after, side) if page.to_seq >= cursor.seq else []
     side.settle(connection, seq_by_scope(connection))
-    return Pulled(after, trouble)
+    return Pulled(after, trouble, anew)
 
 
 async def remove_unmarked(store: Store, scope: str) -> None:
@@ -101,6 +104,7 @@ class Puller:
         side: JournalSide,
         rng: random.Random,
         loaded: Callable[[], None],
+        renumbered: Callable[[], None],
     ) -> None:
         self._scope = scope
         self._store = store
@@ -109,6 +113,7 @@ class Puller:
         self._side = side
         self._rng = rng
         self._loaded = loaded
+        self._renumbered = renumbered
         self._wanted = asyncio.Event()
         self.progress: Loading | None = None
 
@@ -152,7 +157,11 @@ class Puller:
                 )
                 report(pulled.trouble)
                 self._show(page)
+                if pulled.anew:
+                    self._renumbered()
                 cursor = pulled.cursor
+                if cursor is not None and cursor.epoch != page.epoch:
+                    raise Malformed(f"scope: {self._scope}: numbered anew since it was asked for")
                 if cursor is None or cursor.seq >= cursor.head:
                     break
                 if cursor.seq == page.prev_seq:
@@ -163,7 +172,7 @@ class Puller:
                 if ahead is not None:
                     ahead.cancel()
         if cursor is not None and cursor.sweeping:
-            await self._sweep()
+            await self._sweep(cursor.epoch)
 
     async def _load(self, page: Page) -> bool:
         """Takes part in a first load, up to the head of its beginning; False when there is none.
@@ -216,13 +225,11 @@ class Puller:
                 await self._pause(failures)
                 self._wanted.clear()
 
-    async def _sweep(self) -> None:
+    async def _sweep(self, epoch: str) -> None:
         """Removes what a feed begun anew did not bring, little by little."""
         await remove_unmarked(self._store, self._scope)
-        await self._store.write(end_sweep, self._scope, priority=Priority.FEED)
-        while await self._store.write(
-            forget_seen, self._scope, SEEN_AT_ONCE, priority=Priority.FEED
-        ):
+        await self._store.write(end_sweep, self._scope, epoch, priority=Priority.FEED)
+        while await self._store.write(forget_seen, SEEN_AT_ONCE, priority=Priority.FEED):
             pass
 
     def _ask_ahead(self, page: Page, head: int) -> "asyncio.Task[Page] | None":

@@ -182,14 +182,14 @@ class FakeFeed:
                 return Answer("feed.digest", envelope.dump(self.digest(scope)))
         raise AssertionError(question)
 
-    def begin_anew(self) -> None:
+    def begin_anew(self, *, keep_withdrawn: bool = False) -> None:
         """All feeds are numbered anew."""
         self.epoch += "'"
         for scope, feed in self.entries.items():
             self.heads[scope] = 0
             for key, (_, entity) in list(feed.items()):
                 del feed[key]
-                if entity.state != "withdrawn":
+                if keep_withdrawn or entity.state != "withdrawn":
                     self.put(scope, replace(entity))
 
 

@@ -16,6 +16,7 @@ from contracts.customers import Customer, code_key, read_keys, tax_key
 from contracts.feed import ABSORBING, RowStruct
 from contracts.matching import COLUMNS, RULE, words_of
 from pos_node.store.fates import Fate, Held, fate_of
+from pos_node.store.marks import read_unmet
 from pos_node.store.queries import load_sql
 from pos_node.store.words import WordsChange, change_words
 
@@ -67,9 +68,10 @@ def apply_reference(connection: sqlite3.Connection, scope: str, rows: Iterable[R
         held = Held(*found) if found else None
         if row.state in ABSORBING:
             connection.execute(_SQL["note_gone"], (scope, row.key, row.version, row.state))
-        if fate_of(held, scope, row.version, row.state) is Fate.TAKE:
+        met = not read_unmet(connection, [row.key])
+        if fate_of(held, scope, row.version, row.state, met=met) is Fate.TAKE:
             record = text_of(row) if row.state == "active" else None
-            version = max(row.version, held.version if held else 0)
+            version = _version(row, held, met)
             connection.execute(_SQL["put_reference"], (row.key, scope, version, row.state, record))
 
 
@@ -193,6 +195,7 @@ class _Batch:
     def apply(self, rows: Sequence[RowStruct]) -> None:
         by_id = self._sound(rows)
         lines = self._read_lines(list(by_id))
+        unmet = read_unmet(self._connection, list(by_id))
         pending = {id_ for (id_,) in self._connection.execute(_SQL["pending"])}
         self._fresh = next_row(self._connection)
         for id_, row in by_id.items():
@@ -200,10 +203,11 @@ class _Batch:
             if row.state in ABSORBING:
                 self._gone.append((self._scope, row.key, row.version, row.state))
             held = line.held if line else None
-            if fate_of(held, self._scope, row.version, row.state) is Fate.LEAVE:
+            met = id_ not in unmet
+            if fate_of(held, self._scope, row.version, row.state, met=met) is Fate.LEAVE:
                 continue
             try:
-                self._take(id_, row, line, id_ in pending)
+                self._take(id_, row, line, _version(row, held, met), id_ in pending)
             except Broken as error:
                 self._trouble.append(Trouble(self._scope, row.key, str(error)))
         self._write()
@@ -227,14 +231,16 @@ class _Batch:
             for id_, row, scope, version, state, words in found
         }
 
-    def _take(self, id_: bytes, row: RowStruct, line: _Line | None, pending: bool) -> None:
+    def _take(
+        self, id_: bytes, row: RowStruct, line: _Line | None, version: int, pending: bool
+    ) -> None:
         content = self._content(id_, row, pending) if row.state == "active" else None
         number = line.row if line else self._fresh + len(self._new)
         old = line.words if line else None
         new = content.words if content else None
         if old != new:
             self._words.append(WordsChange(number, old, new))
-        values = (self._scope, _version(row, line), row.state, *_columns(row, content), number)
+        values = (self._scope, version, row.state, *_columns(row, content), number)
         if line is None:
             self._new.append((*values, id_))
         else:
@@ -254,8 +260,11 @@ class _Batch:
         connection.executemany(_SQL["note_gone"], self._gone)
 
 
-def _version(row: RowStruct, line: _Line | None) -> int:
-    return max(row.version, line.held.version) if line else row.version
+def _version(row: RowStruct, held: Held | None, met: bool) -> int:
+    """What is gone keeps the highest version it was heard of with, whoever said so."""
+    if held is None or not (met or row.state in ABSORBING):
+        return row.version
+    return max(row.version, held.version)
 
 
 def _columns(row: RowStruct, content: Content | None) -> tuple[str | None, ...]:

@@ -65,7 +65,10 @@ def follow_scopes(connection: sqlite3.Connection, scopes: Iterable[str]) -> None
         "INSERT INTO feed_cursor (scope) VALUES (?)", [(scope,) for scope in sorted(wanted - known)]
     )
     left = known - wanted
-    connection.executemany("DELETE FROM feed_cursor WHERE scope = ?", [(scope,) for scope in left])
+    for table in ("feed_cursor", "feed_seen"):
+        connection.executemany(
+            f"DELETE FROM {table} WHERE scope = ?", [(scope,) for scope in sorted(left)]
+        )
     note_left_scopes(connection, (set(read_left_scopes(connection)) | left) - wanted)
 
 

@@ -1,4 +1,8 @@
-"""A feed begun anew, pulled over what is here: what it brings is marked, and what is left unmarked goes at the end."""
+"""Feeds begun anew, pulled over what is here: what they bring is marked, and what is left unmarked goes at the end.
+
+All feeds have one epoch: with the first that turns out to be numbered anew the others are begun anew as well, so that
+no late page of the old numbers is applied, and a row that moved between feeds ends right whichever comes first.
+"""
 
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -11,35 +15,49 @@ from pos_node.store.cursors import (
     Cursor,
     note_left_scopes,
     read_cursor,
+    read_cursors,
     read_left_scopes,
     write_cursor,
 )
+from pos_node.store.marks import is_anew
 from pos_node.store.queries import load_sql
 
 _SQL = load_sql("sweeping.sql")
 
 
 def begin_anew(connection: sqlite3.Connection, scope: str, epoch: str, head: int) -> Cursor:
-    """The cursor of a scope whose numbers mean nothing any more; what is here stays until the end."""
-    connection.execute("DELETE FROM feed_seen WHERE scope = ?", (scope,))
-    connection.execute("DELETE FROM feed_gone WHERE scope = ?", (scope,))
+    """The cursor of a scope whose numbers mean nothing any more, as those of no other scope do; what is here stays
+    until the end. A scope that has not begun yet needs nothing."""
+    for other in read_cursors(connection):
+        if other.epoch and other.epoch != epoch:
+            _void(connection, Cursor(other.scope, epoch, sweeping=True))
     cursor = Cursor(scope, epoch, 0, head, complete=False, sweeping=True)
     write_cursor(connection, cursor)
     return cursor
 
 
+def _void(connection: sqlite3.Connection, cursor: Cursor) -> None:
+    connection.execute("DELETE FROM feed_seen WHERE scope = ?", (cursor.scope,))
+    connection.execute("DELETE FROM feed_gone WHERE scope = ?", (cursor.scope,))
+    write_cursor(connection, cursor)
+
+
 def mark_seen(connection: sqlite3.Connection, scope: str, rows: Iterable[RowStruct]) -> None:
-    """Notes what a feed begun anew holds."""
-    seen: list[tuple[str, str | bytes]] = []
+    """Notes what came while feeds are begun anew, after it was applied. What is withdrawn counts only where it
+    was heard: to who came by another scope it says nothing."""
+    if not is_anew(connection):
+        return
     for row in rows:
         with suppress(Broken):
+            key = id_of(row.key) if row.kind == "customer" else row.key
             if row.state == "active":
-                seen.append((scope, id_of(row.key) if row.kind == "customer" else row.key))
-    connection.executemany(_SQL["mark"], seen)
+                connection.execute(_SQL["mark"], (scope, key))
+            elif row.state == "withdrawn" and row.kind in ("customer", "reference"):
+                connection.execute(_SQL[f"mark_withdrawn_{row.kind}"], (scope, key))
 
 
 def find_stale(connection: sqlite3.Connection, scope: str) -> list[bytes]:
-    """Customers of a scope that were not marked. Reads every customer."""
+    """Customers of a scope that were not marked, those withdrawn long ago too. Reads every customer."""
     return [id_ for (id_,) in connection.execute(_SQL["stale"], (scope, scope))]
 
 
@@ -50,25 +68,32 @@ def remove_stale(connection: sqlite3.Connection, scope: str, ids: Sequence[bytes
         f"SELECT key FROM feed_seen WHERE scope = ? AND key IN ({marks})", (scope, *ids)
     )
     marked = {key for (key,) in seen}
-    return withdraw_customers(connection, scope, [one for one in ids if one not in marked])
+    stale = [one for one in ids if one not in marked]
+    removed = withdraw_customers(connection, scope, stale)
+    if is_anew(connection):
+        connection.executemany(_SQL["forget_version"], [(one, scope) for one in stale])
+    return removed
 
 
-def end_sweep(connection: sqlite3.Connection, scope: str) -> None:
-    """The scope holds what the feed holds."""
-    connection.execute(_SQL["withdraw_reference"], (scope, scope))
+def end_sweep(connection: sqlite3.Connection, scope: str, epoch: str) -> None:
+    """The scope holds what the feed of this epoch holds. If it was begun anew once more meanwhile nothing ends."""
     cursor = read_cursor(connection, scope)
-    if cursor is not None:
-        complete = cursor.seq >= cursor.head
-        write_cursor(connection, replace(cursor, sweeping=False, complete=complete))
+    if cursor is None or cursor.epoch != epoch:
+        return
+    connection.execute(_SQL["withdraw_reference"], (scope, scope))
+    complete = cursor.seq >= cursor.head
+    write_cursor(connection, replace(cursor, sweeping=False, complete=complete))
 
 
-def forget_seen(connection: sqlite3.Connection, scope: str, limit: int) -> bool:
-    """Removes marks that have served; whether there are more."""
-    return connection.execute(_SQL["forget_seen"], (scope, scope, limit)).rowcount == limit
+def forget_seen(connection: sqlite3.Connection, limit: int) -> bool:
+    """Removes marks when the last scope has no more need of them; whether there are more."""
+    if is_anew(connection):
+        return False
+    return connection.execute(_SQL["forget_seen"], (limit,)).rowcount == limit
 
 
 def forget_scope(connection: sqlite3.Connection, scope: str) -> None:
     """What is left of a scope that is followed no more, its customers apart."""
-    end_sweep(connection, scope)
+    connection.execute(_SQL["withdraw_reference"], (scope, scope))
     connection.execute("DELETE FROM feed_gone WHERE scope = ?", (scope,))
     note_left_scopes(connection, [one for one in read_left_scopes(connection) if one != scope])

@@ -102,6 +102,24 @@ def test_i3_which_row_stands(held: Held | None, row: tuple[str, int, State], fat
     assert fate_of(held, *row) is fate
 
 
+@pytest.mark.parametrize(
+    ("held", "row", "fate"),
+    [
+        (Held("s", 9, "active"), ("s", 3, "active"), Fate.TAKE),
+        (Held("s", 9, "active"), ("t", 3, "active"), Fate.TAKE),
+        (Held("s", 9, "active"), ("s", 3, "withdrawn"), Fate.TAKE),
+        (Held("s", 9, "active"), ("t", 3, "withdrawn"), Fate.LEAVE),
+        (Held("s", 9, "withdrawn"), ("t", 3, "active"), Fate.TAKE),
+        (Held("s", 9, "deleted"), ("s", 3, "active"), Fate.LEAVE),
+        (Held("s", 9, "anonymised"), ("s", 3, "deleted"), Fate.LEAVE),
+    ],
+)
+def test_sync_6_the_first_row_since_the_feeds_were_numbered_anew_stands_whatever_its_version(
+    held: Held, row: tuple[str, int, State], fate: Fate
+) -> None:
+    assert fate_of(held, *row, met=False) is fate
+
+
 @given(
     st.lists(st.tuples(st.sampled_from(["s", "t"]), st.integers(1, 4), _STATES), max_size=8),
 )
