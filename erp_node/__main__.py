@@ -63,17 +63,19 @@ def import_customers(
 ) -> None:
     """Imports customers. Good rows go in; bad ones go to the rejects file with line, column and reason.
 
-    CSV: the first line names the columns (separated by commas, semicolons, tabs or |). kind (retail or
-    business) and code are required. Others: title, academic_title, first_name, last_name, name, birth_date,
-    tax_number, issuing_authority, phone, extra_phone, email, country_code, national_id, siret,
-    identity_document, description, reverse_charge, lowest_price, groups; of the main address: country,
-    postal_code, town, locality, street, building, flat, continuation_1, continuation_2, commune, district,
-    post_office, region, address.phone, address.email; attribute.NAME; consent.DEFINITION; and id, everywhere,
-    centres, editors, is_customer, active.
+    CSV: the first line names the columns, separated by , ; | or tabs. kind
+    (retail or business) and code are required. Others: title, academic_title,
+    first_name, last_name, name, birth_date, tax_number, issuing_authority,
+    phone, extra_phone, email, country_code, national_id, siret,
+    identity_document, description, reverse_charge, lowest_price, groups;
+    of the main address: country, postal_code, town, locality, street, building,
+    flat, continuation_1, continuation_2, commune, district, post_office,
+    region, address.phone, address.email; attribute.NAME; consent.DEFINITION;
+    and id, everywhere, centres, editors, is_customer, active.
 
     JSON Lines: one customer per line. docs/operations.md explains both.
 
-    Ends with 1 when every row was rejected, with 0 when at least one went in or there was none.
+    Ends with 1 when every row was rejected.
     """
     from erp_node.setup import import_with_progress
 
@@ -149,13 +151,15 @@ def load_reference(
 ) -> None:
     """Loads centres, operators, settings and lists: one JSON object per line, all lines or none.
 
-    Each has kind (centre, operator, setting, choice, attribute, consent, card_type, payment_form or
-    document_control) and code. A line replaces what has the same kind and code; what no line names stays.
+    Each has kind (centre, operator, setting, choice, attribute, consent,
+    card_type, payment_form or document_control) and code. A line replaces what
+    has the same kind and code; what no line names stays. For example:
 
-    {"kind": "centre", "code": "lyon", "labels": {"en": "Lyon store"}, "country": "FR"}
+    {"kind": "centre", "code": "lyon", "labels": {"en": "Lyon"}, "country": "FR"}
 
-    An operator has password_hash (argon2id, PHC form); PUT /api/v1/reference/operator/CODE takes a password
-    instead. docs/operations.md lists the fields of each kind.
+    An operator has password_hash (argon2id, PHC form). The ERP's API takes a
+    password instead: PUT /api/v1/reference/operator/CODE.
+    docs/operations.md lists the fields of each kind.
     """
     from erp_node.setup import load_reference_file
 

@@ -39,7 +39,7 @@ def create_app(
     max_body: int = MAX_BODY,
     larger_bodies: Mapping[str, int] = _NO_LARGER,
 ) -> FastAPI:
-    """Makes the application with `routers` under /api/v1, /healthz, /readyz, /docs and /redoc.
+    """Makes the application with `routers` under /api/v1, /healthz, /readyz, /docs (where / leads) and /redoc.
 
     Every error is a ProblemShown. `checks` decide /readyz; `larger_bodies` are limits in bytes of
     paths (by their beginning) that take more than `max_body`.

@@ -8,7 +8,7 @@ import fastapi_offline
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from fastapi.staticfiles import StaticFiles
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, RedirectResponse
 
 from web.problems import MEDIA_TYPE, ProblemShown
 
@@ -42,6 +42,10 @@ def add_docs(app: FastAPI) -> None:
     app.openapi = describe_problems_once  # type: ignore[method-assign]
     files = Path(fastapi_offline.__file__).parent / "static"
     app.mount(FILES, StaticFiles(directory=files), name="docs-files")
+
+    @app.get("/", include_in_schema=False)
+    async def show_pages() -> RedirectResponse:
+        return RedirectResponse(DOCS)
 
     @app.get(DOCS, include_in_schema=False)
     async def show_swagger() -> HTMLResponse:

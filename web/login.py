@@ -17,8 +17,11 @@ LogIn = Callable[[str, str], Awaitable[Account]]
 """Checks a name and a password. Raises `wrong_password` or `locked`."""
 
 
+LONGEST_NAME = 60
+
+
 class Credentials(BaseModel):
-    name: Annotated[str, Field(min_length=1, max_length=60)]
+    name: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
     password: Annotated[
         str, Field(min_length=1, max_length=LONGEST, json_schema_extra={"format": "password"})
     ]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from argon2 import PasswordHasher, profiles
 
-from erp_node.operators import RIGHTS, Operators, UnknownRight, set_user
+from erp_node.operators import RIGHTS, Operators, UnknownRight, WrongUser, set_user
 from erp_node.store.migrations import migrate as migrate_erp
 from erp_node.store.pool import Pool, open_pool
 from tests.databases import Database, Migrate
@@ -79,6 +79,19 @@ async def test_a_user_set_again_has_another_password_and_all_rights(
 async def test_an_unknown_right_is_named(pool: Pool) -> None:
     with pytest.raises(UnknownRight, match=r"erp\.all: there are only erp\.customers, "):
         await set_user(pool, Passwords(CHEAP), "anna", "secret", ["erp.all"])
+
+
+@pytest.mark.parametrize(
+    ("name", "password", "what"),
+    [("", "secret", "name"), ("  ", "secret", "name"), ("x" * 61, "secret", "name"),
+     ("bob", "", "password"), ("bob", " ", "password"), ("bob", "x" * 1_001, "password")],
+)  # fmt: skip
+async def test_a_user_who_could_not_log_in_is_refused(
+    pool: Pool, name: str, password: str, what: str
+) -> None:
+    with pytest.raises(WrongUser, match=f"the {what} must have"):
+        await set_user(pool, Passwords(CHEAP), name, password)
+    assert await pool.fetchval("SELECT count(*) FROM erp_user WHERE name = $1", name) == 0
 
 
 async def test_who_is_not_active_is_nobody(operators: Operators, pool: Pool) -> None:

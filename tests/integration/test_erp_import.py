@@ -375,7 +375,10 @@ async def test_a_line_without_end_costs_one_row(importer: Importer) -> None:
     [
         (b"", "empty"),
         (b"\n \n", "empty lines"),
-        (b"kind,code,shoe_size\n", "line 1: there is no column shoe_size"),
+        (
+            b"kind,code,shoe_size\n",
+            "line 1: there is no column shoe_size; there are kind, code, academic_title, ",
+        ),
         (b"kind,code,addresses\n", "there is no column addresses"),
         (b"kind,code,\n", "there is no column without a name"),
         (b"kind,last_name\n", "column code is missing"),

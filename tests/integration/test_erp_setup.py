@@ -17,6 +17,7 @@ from erp_node.settings import ErpSettings
 from erp_node.setup import CannotDo, enrol, import_with_progress, mendable
 from messaging.admin import Admin
 from messaging.amqp import AmqpBroker
+from ops.process import run_command
 from runtime.settings import load
 from tests.databases import Database, Migrate
 from tests.erp import migrated
@@ -117,7 +118,7 @@ async def test_a_node_that_fails_says_where_and_nobodys_data(
     async def broken(*_: object) -> None:
         raise asyncpg.DataError('invalid date: "Dupont"')
 
-    monkeypatch.setattr("erp_node.app.keep_index_clean", broken)
+    monkeypatch.setattr("erp_node.app.keep_tidy", broken)
     quiet = settings.model_copy(update={"http_port": 0})
     with capture_logs() as lines, pytest.raises(NodeFailed) as failed:
         await run_node(quiet, lambda url: None)
@@ -134,3 +135,26 @@ async def test_an_address_that_is_taken_is_one_clear_line(settings: ErpSettings)
         port = taken.getsockname()[1]
         with pytest.raises(CannotDo, match=f"127.0.0.1:{port}: "):
             await run_node(settings.model_copy(update={"http_port": port}), lambda url: None)
+
+
+async def test_an_import_that_rejects_every_row_ends_with_1(
+    settings: ErpSettings, folder: Path
+) -> None:
+    file = folder / "customers.csv"
+    file.write_text("kind,code,last_name\nalien,A,Dupont\n")
+    code, out, _ = await run_command(["erp", "import", str(file)], {})
+    assert code == 1
+    assert "1 rows: 0 created, 0 changed, 0 unchanged, 1 rejected" in out
+    file.write_text("kind,code,name\nalien,A,Dupont\nbusiness,B,Dupont\n")
+    code, out, _ = await run_command(["erp", "import", str(file)], {})
+    assert (code, out.splitlines()[0]) == (
+        0,
+        "2 rows: 1 created, 0 changed, 0 unchanged, 1 rejected",
+    )
+
+
+async def test_a_user_without_a_password_is_refused_in_one_line(settings: ErpSettings) -> None:
+    code, _, err = await run_command(["erp", "add-user", "anna", "--password", ""], {})
+    assert code == 1
+    assert "the password must have" in err
+    assert "Traceback" not in err

@@ -13,6 +13,7 @@ from contracts.asyncapi import document
 from contracts.envelope import Headers
 from contracts.registry import MESSAGES, MessageType, decode
 from contracts.topology import TillAddress
+from ops.process import run_command
 from tests.node_tools import NodeTools, node_tools
 
 __all__ = ["node_tools"]
@@ -211,3 +212,10 @@ def test_asyncapi_node_packages_are_locked_without_naming_a_registry() -> None:
     assert packages
     assert all(one["integrity"].startswith("sha512-") for one in packages)
     assert not any("resolved" in one for one in packages)
+
+
+async def test_asyncapi_that_cannot_be_written_is_one_line(folder: Path) -> None:
+    output = folder / "nowhere" / "x"
+    code, _, err = await run_command(["asyncapi", "--output", str(output)], {})
+    assert code == 1
+    assert err == f"comptoir asyncapi: {output}: No such file or directory\n"

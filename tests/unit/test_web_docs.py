@@ -25,6 +25,11 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         yield opened
 
 
+async def test_the_bare_address_leads_to_the_pages(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/")
+    assert (answer.status_code, answer.headers["Location"]) == (307, "/docs")
+
+
 @pytest.mark.parametrize("page", ["/docs", "/redoc"])
 async def test_a_page_and_all_it_names_come_from_here(client: httpx.AsyncClient, page: str) -> None:
     answer = await client.get(page)
