@@ -123,10 +123,12 @@ class Declarations:
         if self._admin is None:
             return None
         try:
-            return await self._admin.queue_names()
+            there = await self._admin.queue_names()
         except AdminError as error:
             self._complain("administration", str(error))
             return None
+        self._complain("administration", "")
+        return there
 
     async def _put_users_back(self) -> None:
         if self._admin is None:

@@ -143,8 +143,10 @@ async def retire_till(pool: Pool, users: BrokerUsers, channel: Channel, pos_id: 
 async def declare_everything(pool: Pool, channel: Channel) -> None:
     """Declares what is there once and what each till has: after a wiped broker all is there again."""
     await declare(channel, erp_topology())
-    for till in await store.list_active(pool):
-        await declare(channel, till_topology(till.address, till.partition))
+    enrolled = await store.list_active(pool)
+    for till in enrolled:
+        await declare(channel, topology_of(till))
+    await take_back(pool, channel, enrolled)
 
 
 async def take_back(pool: Pool, channel: Channel, declared: Iterable[EnrolledTill]) -> None:

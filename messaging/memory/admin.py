@@ -57,6 +57,9 @@ class MemoryAdmin:
             for name, queue in self._broker.queues.items()
         )
 
+    async def queue_names(self) -> frozenset[str]:
+        return frozenset(self._broker.queues)
+
     async def connections(self) -> tuple[ConnectionInfo, ...]:
         return tuple(
             ConnectionInfo(
