@@ -138,6 +138,19 @@ class AmqpChannel:
             self._wire.queue_declare(queue.name, durable=True, arguments=arguments)
         )
 
+    async def declare_temporary(self, longest_bytes: int) -> str:
+        """A queue for this connection alone, gone with it; with more than `longest_bytes` waiting the
+        oldest give way. Returns the name the broker made."""
+        arguments: dict[str, FieldValue] = {
+            "x-queue-type": "classic",
+            "x-max-length-bytes": longest_bytes,
+            "x-overflow": "drop-head",
+        }
+        declared = await self._answered(
+            self._wire.queue_declare("", exclusive=True, auto_delete=True, arguments=arguments)
+        )
+        return str(declared.queue)
+
     async def bind(self, binding: Binding) -> None:
         await self._answered(self._wire.queue_bind(binding.queue, binding.exchange, binding.key))
 

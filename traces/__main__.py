@@ -45,6 +45,45 @@ _WIDE = 200
 
 
 @app.command()
+def record(
+    folder: Annotated[Path, typer.Argument(help="where the files go; made if missing")],
+    outside: Annotated[
+        bool, typer.Option("--outside", help="from a queue of its own on a live bus")
+    ] = False,
+    amqp_url: Annotated[
+        str, typer.Option(envvar="COMPTOIR_AMQP_URL", help="host and virtual host of the bus")
+    ] = "",
+    admin_url: Annotated[
+        str,
+        typer.Option(envvar="COMPTOIR_AMQP_ADMIN_URL", help="its management API, administrator"),
+    ] = "",
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="COMPTOIR_TRACE_KEY", help="key of the pseudonyms; default: FOLDER.key"
+        ),
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="then end")] = None,
+) -> None:
+    """Records all messages of a bus. Nodes record by themselves when COMPTOIR_TRACE names a folder."""
+    from messaging.admin import AdminError
+    from messaging.channel import MessagingError
+    from traces.pseudonyms import WrongKey
+    from traces.recording import Wanted
+    from traces.recording import record as run
+
+    if not outside:
+        raise _wrong("start the nodes with COMPTOIR_TRACE=FOLDER, or record a bus with --outside")
+    if not amqp_url or not admin_url:
+        raise _wrong("--outside needs --amqp-url and --admin-url (COMPTOIR_AMQP_URL, _ADMIN_URL)")
+    try:
+        lines = run(Wanted(amqp_url, admin_url, folder, key, seconds), typer.echo)
+    except (AdminError, MessagingError, WrongKey, OSError) as error:
+        raise _wrong(str(error)) from None
+    typer.echo(f"{lines} lines in {folder}")
+
+
+@app.command()
 def show(
     files: Files,
     customer: Customers = None,

@@ -66,7 +66,8 @@ def nodes_of(conversations: Iterable[Conversation]) -> list[str]:
 def arrows_of(conversation: Conversation) -> list[Arrow]:
     """A message that was handled is one arrow from its sender; one that was only sent, and anything
     else a node did, stays at its node."""
-    senders = {_message(step.line): step.line.node for step in conversation.steps if _is_sent(step)}
+    out = [step.line for step in conversation.steps if step.line.way == "out"]
+    senders = {_message(line): line.node for line in out if line.action == "sent"}
     arrived = {_message(step.line) for step in conversation.steps if step.line.way == "in"}
     arrows = []
     for step in conversation.steps:
