@@ -6,20 +6,24 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
+import httpx
 from rich.console import Console
 from rich.table import Table
 
 from ops.clients import Client, Json, NotSeen, until
 from ops.errors import ServiceError
-from ops.process import NotReady
+from ops.process import NodeProcess, NotReady
 from ops.progress import ConsoleProgress
-from ops.services import Services, start_private_broker, start_services
+from ops.services import PrivateServer, Services, start_private_broker, start_services
 from ops.story import Cast, editing, play, searching, sync
+from ops.suggestions import Address, Example, suggestions
 from ops.system import (
     ADMIN,
     CASHIER,
@@ -34,6 +38,7 @@ from ops.system import (
 
 STORY = (*sync.STEPS, *searching.STEPS, *editing.STEPS)
 FILL_TIMEOUT_S = 3_600.0
+LOOK_EVERY_S = 1.0
 
 
 def run_demo(*, check: bool, customers: int, stores: int, seed: int, consent: bool) -> int:
@@ -41,7 +46,7 @@ def run_demo(*, check: bool, customers: int, stores: int, seed: int, consent: bo
     console = Console()
     try:
         return asyncio.run(_until_told(_demo(console, check, customers, stores, seed, consent)))
-    except (ServiceError, SystemFailed, NotReady, NotSeen) as error:
+    except (ServiceError, SystemFailed, NotReady, NotSeen, httpx.TransportError) as error:
         console.print(str(error), style="red", markup=False, highlight=False)
         return 1
     except KeyboardInterrupt:
@@ -83,11 +88,21 @@ async def _demo(
                     await start_system(system)
                 if check:
                     return await _check(console, system, customers)
-                await _show(console, system)
-                await asyncio.Event().wait()
+                await _show_until_told(console, system)
             finally:
                 await asyncio.shield(remove_system(system))
     return 0
+
+
+async def _show_until_told(console: Console, system: System) -> None:
+    """Shows the system, and says it when one of its processes is gone."""
+    watching = [asyncio.create_task(watch) for watch in _watches(console, system)]
+    try:
+        await _show(console, system)
+        await asyncio.Event().wait()
+    finally:
+        for watch in watching:
+            watch.cancel()
 
 
 @asynccontextmanager
@@ -119,21 +134,73 @@ async def _show(console: Console, system: System) -> None:
     for till in system.tills:
         table.add_row(f"till {till.pos_id}", f"{till.url}/docs", f"{CASHIER} / {PASSWORD}")
     console.print(table)
-    console.print(
-        f"broker {system.services.amqp_api} (virtual host {system.vhost})", highlight=False
-    )
-    first = system.tills[0].url
+    _say(console, f"broker {system.services.amqp_api} (virtual host {system.vhost})")
+    if system.services.broker is not None:
+        broker = urlsplit(system.services.amqp_url)
+        _say(console, f"its management page: log in as {broker.username} / {broker.password}")
     await _wait_complete(console, system)
-    console.print(
-        f"""
-Try (the pages above do the same with a mouse):
-  TOKEN=$(curl -s {first}/api/v1/session -H 'Content-Type: application/json' \\
-    -d '{{"name": "{CASHIER}", "password": "{PASSWORD}"}}' | sed 's/.*"token":"\\([^"]*\\)".*/\\1/')
-  curl -s {first}/api/v1/status
-  curl -s '{first}/api/v1/customers?phrase=dup+lyo&limit=5' -H "Authorization: Bearer $TOKEN"
-Ctrl-C stops everything and leaves nothing behind.""",
-        highlight=False, markup=False,
-    )  # fmt: skip
+    first = system.tills[0]
+    own, other = await _examples(system)
+    lines = suggestions(
+        Address(first.url, CASHIER, PASSWORD), Address(system.erp.url, ADMIN, PASSWORD), own, other
+    )
+    _say(console, f"\n{lines}\nCtrl-C stops everything and leaves nothing behind.")
+
+
+def _say(console: Console, text: str) -> None:
+    """As it is: a line broken at the terminal's width cannot be pasted."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+async def _examples(system: System) -> tuple[Example, Example | None]:
+    """A customer of the first store, and one of another store alone if there is."""
+    centre = system.tills[0].centre
+    admin = await _log_in(system.erp.url, ADMIN)
+    try:
+        rows = (await admin.get("/customers", state="active", limit=500))["rows"]
+    finally:
+        await admin.close()
+    own = [row for row in rows if row["is_customer"] and _may(row["availability"], centre)]
+    others = [row for row in rows if row["is_customer"] and not _used(row["availability"], centre)]
+    chosen = [Example(one[0]["id"], one[0]["code"]) if one else None for one in (own, others)]
+    if chosen[0] is None:
+        raise SystemFailed(f"no customer of {centre} among the first 500")
+    return chosen[0], chosen[1]
+
+
+def _used(availability: Json, centre: str) -> bool:
+    return bool(availability["everywhere"] or centre in availability["centres"])
+
+
+def _may(availability: Json, centre: str) -> bool:
+    """Whether a centre may use and edit a customer."""
+    editors = availability["editors"]
+    return _used(availability, centre) and (editors is None or centre in editors)
+
+
+def _watches(console: Console, system: System) -> Iterator[Coroutine[Any, Any, None]]:
+    """One per process: says it in a line when the process is gone."""
+    yield _watch_node(console, "the ERP", system.erp)
+    for till in system.tills:
+        yield _watch_node(console, f"till {till.pos_id}", till.process)
+    servers = {"broker": system.services.broker, "database": system.services.database}
+    for name, server in servers.items():
+        if server is not None:
+            yield _watch_server(console, name, server)
+
+
+async def _watch_node(console: Console, name: str, process: NodeProcess) -> None:
+    code = await process.ended()
+    how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    _say(console, f"{name} is gone ({how}); its log: {process.log}")
+
+
+async def _watch_server(console: Console, name: str, server: PrivateServer) -> None:
+    running = True
+    while running:
+        await asyncio.sleep(LOOK_EVERY_S)
+        running = await asyncio.to_thread(lambda: server.running)
+    _say(console, f"the {name} is gone")
 
 
 async def _wait_complete(console: Console, system: System) -> None:

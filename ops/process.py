@@ -60,6 +60,12 @@ class NodeProcess:
         self._drain = asyncio.create_task(self._read_rest())
         return self.url
 
+    async def ended(self) -> int:
+        """Waits for its end, whoever ends it; how it ended, negative for a signal."""
+        if self._process is None:
+            raise NotReady(f"{self.name} was not started")
+        return await self._process.wait()
+
     async def stop(self, timeout: float = 15.0) -> None:
         """Asks it to end, and insists after `timeout` seconds."""
         process = self._process

@@ -1,5 +1,7 @@
 """The first command of the README: it shows a system, and Ctrl-C ends it."""
 
+import asyncio
+import json
 import os
 import secrets
 import signal
@@ -10,7 +12,7 @@ import asyncpg
 import httpx
 
 from ops.services import Services
-from tests.processes import Spawner, is_empty, processes_with
+from tests.processes import Process, Spawner, is_empty, processes_with
 
 LAST_LINE = "Ctrl-C stops everything and leaves nothing behind."
 
@@ -25,12 +27,46 @@ async def test_sync_5_the_demo_tells_that_the_tills_are_complete_and_ctrl_c_leav
     assert len([line for line in demo.lines if ": complete after " in line]) == 2
     place = await demo.wait_line("(virtual host ")
     name = place.rpartition(" ")[2].rstrip(")")
+    await _paste(demo.lines)
+    await _lose_a_till(demo, place=folder)
     assert await _exists(services, name) == (True, True)
     os.killpg(demo.pid, signal.SIGINT)
     assert await demo.wait(60) == 0
     assert processes_with(mark.encode()) == []
     assert is_empty(folder), list(folder.iterdir())
     assert await _exists(services, name) == (False, False)
+
+
+async def _paste(lines: list[str]) -> None:
+    """Every suggested line runs as it is printed, and shows what it says."""
+    begin = next(n for n, line in enumerate(lines) if line.startswith("Try "))
+    said = [line for line in lines[begin + 1 : lines.index(LAST_LINE)] if not line.endswith(":")]
+    shell = await asyncio.create_subprocess_exec(
+        "sh", "-eu", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await shell.communicate("\n".join(said).encode())
+    answers = [json.loads(line) for line in out.decode().splitlines()]
+    status, listed, search, chosen, edited, changed, seen, tills, french = answers
+    assert status["complete"]
+    assert listed["rows"] is not None
+    assert search["state"] in ("running", "found")
+    assert chosen["id"] == edited["id"] == changed["id"] == seen["id"]
+    assert edited["record"]["phone"] == "+33 4 72 00 00 01"
+    assert changed["record"]["email"] == "new@example.org"
+    assert len(tills["rows"]) == 2
+    assert french["banner"]["text"].startswith("Aucun résultat")
+
+
+async def _lose_a_till(demo: Process, place: Path) -> None:
+    """Kills the first till found: the demo says so in a line."""
+    needle = str(place).encode()
+    (pid, *_) = [one for one in processes_with(needle) if b"pos\0run" in _argv(one)]
+    os.kill(pid, signal.SIGKILL)
+    await demo.wait_line("is gone (killed by SIGKILL); its log: ")
+
+
+def _argv(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 async def _exists(services: Services, name: str) -> tuple[bool, bool]:
