@@ -1,9 +1,10 @@
 """Stable, keyed stand-ins for personal values that keep joins and word beginnings.
 
-Each sign of a word is exchanged by a permutation that HMAC-SHA256 gives for the key and all signs
-before it: equal words get equal stand-ins, and one word begins another exactly when its stand-in
-begins the other's (SEARCH-13 works on stand-ins). Letters stay letters, digits digits; what is neither
-stays. Nobody without the key can undo it, but lengths and common beginnings show.
+Each sign of a word is exchanged by a permutation of the letters or digits (one of 312, or of 40) that
+HMAC-SHA256 gives for the key and all signs before it: equal words get equal stand-ins, and one word
+begins another exactly when its stand-in begins the other's (SEARCH-13 works on stand-ins). Letters stay
+letters, digits digits; what is neither stays. Nobody without the key can undo it, but lengths and
+common beginnings show.
 """
 
 import hmac
@@ -26,6 +27,9 @@ KEY_BYTES = 32
 _REMEMBERED = 65_536
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _DIGITS = "0123456789"
+_LETTER_FACTORS = (1, 3, 5, 7, 9, 11, 15, 17, 19, 21, 23, 25)
+_DIGIT_FACTORS = (1, 3, 7, 9)
+"""A place times one of these, and shifted, is a permutation: of 26, and of 10."""
 _OTHERS = 0x4E00
 """Signs of other scripts become one of the 20,000 ideographs from here: folding leaves those alone."""
 _MANY_OTHERS = 20_000
@@ -49,7 +53,7 @@ class Pseudonyms:
         self.id = self._digest("id", "").hex()[:8]
         """Tells apart keys without telling them: only traces with the same id can be joined."""
         self.word: Callable[[str], str] = lru_cache(_REMEMBERED)(self._word)
-        self._order: Callable[[str, str], str] = lru_cache(_REMEMBERED)(self._permutation)
+        self._drawn: Callable[[str], tuple[int, int]] = lru_cache(_REMEMBERED)(self._draw)
 
     def text(self, text: str) -> str:
         """Word by word; punctuation, spaces and capitals stay, accents do not."""
@@ -90,22 +94,24 @@ class Pseudonyms:
         return made[:1].upper() + made[1:] if run[0].isupper() else made
 
     def _word(self, word: str) -> str:
-        return "".join(self._sign(sign, word[:at]) for at, sign in enumerate(word))
+        return "".join([self._sign(sign, word[:at]) for at, sign in enumerate(word)])
 
     def _sign(self, sign: str, before: str) -> str:
         if "a" <= sign <= "z":
-            return self._order("letters", before)[ord(sign) - 97]
+            factor, shift = self._drawn(before)
+            return _LETTERS[(_LETTER_FACTORS[factor % 12] * (ord(sign) - 97) + shift) % 26]
         if "0" <= sign <= "9":
-            return self._order("digits", before)[ord(sign) - 48]
+            factor, shift = self._drawn(before)
+            return _DIGITS[(_DIGIT_FACTORS[factor % 4] * (ord(sign) - 48) + shift) % 10]
         if not sign.isalnum():
             return sign
         drawn = int.from_bytes(self._digest("other", before + sign)[:8], "big")
         return chr(_OTHERS + drawn % _MANY_OTHERS)
 
-    def _permutation(self, of: str, before: str) -> str:
-        drawn = self._digest(of, before)
-        signs = _LETTERS if of == "letters" else _DIGITS
-        return "".join(sorted(signs, key=lambda sign: drawn[ord(sign) % 32]))
+    def _draw(self, before: str) -> tuple[int, int]:
+        """What makes the permutation of the sign after these."""
+        drawn = int.from_bytes(self._digest("sign", before)[:8], "big")
+        return drawn >> 32, drawn & 0xFFFFFFFF
 
     def _digest(self, of: str, text: str) -> bytes:
         return hmac.digest(self._key, f"{of}\0{text}".encode(errors="surrogatepass"), "sha256")
