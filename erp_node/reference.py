@@ -132,10 +132,14 @@ async def delete(pool: Pool, key: str) -> bool:
 async def list_of(pool: Pool, kind: str) -> list[ReferenceRecord]:
     """All rows of a kind. Raises WrongRecord when there is no such kind."""
     if kind not in REFERENCE_KINDS:
-        raise WrongRecord(
-            "reference.unknown_kind", "kind", f"{kind} is none of {', '.join(REFERENCE_KINDS)}"
-        )
+        raise unknown_kind(kind)
     return await store.list_records(pool, kind)
+
+
+def unknown_kind(kind: str) -> WrongRecord:
+    """What to raise where a kind is none."""
+    text = f"{kind} is none of {', '.join(REFERENCE_KINDS)}"
+    return WrongRecord("reference.unknown_kind", "kind", text)
 
 
 async def find(pool: Pool, key: str) -> ReferenceRecord | None:

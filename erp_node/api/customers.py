@@ -31,6 +31,7 @@ from web.docs import problems
 from web.language import language_of
 from web.problems import Problem, Shown, show
 from web.sessions import SignedIn
+from web.strict import strict
 from web.validation import invalid
 
 _RECORD = {
@@ -95,7 +96,7 @@ def customers_router(services: ErpServices) -> APIRouter:
     @router.patch("/{customer_id}", responses=problems(401, 403, 404, 409, 410, 412))
     async def edit_customer(
         customer_id: UUID,
-        patch: Annotated[CustomerPatch, _PATCH],
+        patch: Annotated[CustomerPatch, strict(CustomerPatch), _PATCH],
         who: writer,
         request: Request,
         response: Response,

@@ -15,6 +15,7 @@ from erp_node.customers import Availability
 from erp_node.store.customers import Held, StoredLine
 from erp_node.store.listing import ListedState
 from web.problems import Shown
+from web.strict import strict
 
 Centres = Annotated[list[Code], Field(max_length=10_000)]
 
@@ -77,7 +78,7 @@ class NewCustomer(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    record: Customer
+    record: Annotated[Customer, strict(Customer)]
     everywhere: bool | None = None
     centres: Centres = []
     editors: Centres | None = None

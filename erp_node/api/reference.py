@@ -1,9 +1,9 @@
 """Centres, operators, lists: what the ERP defines for its tills."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias, get_args
 
 from fastapi import APIRouter, Depends, Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, WrapValidator
 
 from contracts.customers import Code
 from contracts.reference import (
@@ -25,6 +25,7 @@ from web.docs import problems
 from web.passwords import LONGEST
 from web.problems import FieldProblem, Problem
 from web.sessions import SignedIn
+from web.validation import invalid
 
 Name = Annotated[str, Field(min_length=1, max_length=120)]
 
@@ -55,7 +56,7 @@ class OperatorWanted(BaseModel):
     ] = None
 
 
-Record = Annotated[
+Record: TypeAlias = (
     Centre
     | Setting
     | Choice
@@ -63,9 +64,14 @@ Record = Annotated[
     | ConsentDefinition
     | CardType
     | PaymentForm
-    | DocumentControl,
-    Field(discriminator="kind"),
-]
+    | DocumentControl
+)
+FORMS: dict[str, TypeAdapter[Record]] = {
+    form.model_fields["kind"].default: TypeAdapter(form) for form in get_args(Record)
+}
+RecordGiven = Annotated[Record, WrapValidator(lambda given, _: given)]
+"""Documented as what it must be, and read once the address has said which of them (`_read`)."""
+
 RecordShown = Annotated[Record | OperatorShown, Field(discriminator="kind")]
 RecordCode = Annotated[str, Path(max_length=120, description="may contain /")]
 
@@ -104,11 +110,11 @@ def reference_router(services: ErpServices) -> APIRouter:
         return _operator_shown(stored)
 
     @router.put("/{kind}/{code:path}", responses=problems(401, 403))
-    async def put_record(kind: str, code: RecordCode, record: Record, who: writer) -> RecordShown:
-        """Stores a row; every till it concerns has it in a moment."""
-        for name, value in (("kind", kind), ("code", code)):
-            if getattr(record, name) != value:
-                raise _wrong(name, "request.wrong_value")
+    async def put_record(
+        kind: str, code: RecordCode, given: RecordGiven, who: writer
+    ) -> RecordShown:
+        """Stores a row; every till it concerns has it in a moment. `kind` and `code` are those of the address."""
+        record = _read(kind, code, given)
         if isinstance(record, Setting):
             await reference.check_place(pool, record.level)
         await reference.put_all(pool, [record])
@@ -121,6 +127,23 @@ def reference_router(services: ErpServices) -> APIRouter:
             raise Problem(404, "reference.unknown")
 
     return router
+
+
+def _read(kind: str, code: str, given: object) -> Record:
+    """The row that a body is. Raises Problem request.invalid, naming the fields, or WrongRecord."""
+    if kind == "operator":
+        raise _wrong("code", "request.wrong_value")
+    if kind not in FORMS:
+        raise reference.unknown_kind(kind)
+    if isinstance(given, dict):
+        given = {"kind": kind, "code": code, **given}
+    try:
+        record = FORMS[kind].validate_python(given, extra="forbid")
+    except ValidationError as error:
+        raise invalid({**one, "loc": ("body", *one["loc"])} for one in error.errors()) from None
+    if record.code != code:
+        raise _wrong("code", "request.wrong_value")
+    return record
 
 
 async def _find(services: ErpServices, kind: str, code: str) -> ReferenceRecord:

@@ -38,6 +38,7 @@ from web.docs import problems
 from web.language import language_of
 from web.problems import show
 from web.sessions import Account, SignedIn
+from web.strict import strict
 
 _DRAFT = {
     "kind": "retail",
@@ -46,8 +47,10 @@ _DRAFT = {
     "last_name": "Dupont",
     "addresses": [{"country": "FR", "postal_code": "69002", "town": "Lyon"}],
 }
-Draft = Annotated[CustomerDraft, Body(examples=[_DRAFT])]
-Patch = Annotated[CustomerDraft, Body(examples=[{"phone": "+33 4 72 00 00 00"}])]
+Draft = Annotated[CustomerDraft, strict(CustomerDraft), Body(examples=[_DRAFT])]
+Patch = Annotated[
+    CustomerDraft, strict(CustomerDraft), Body(examples=[{"phone": "+33 4 72 00 00 00"}])
+]
 IfMatch = Annotated[
     str | None, Header(max_length=200, description="the ETag of what the cashier saw")
 ]

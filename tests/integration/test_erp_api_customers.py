@@ -78,6 +78,24 @@ async def test_wrong_fields_are_named_with_their_path(api: Api) -> None:
     }
 
 
+async def test_cust_2_a_mistyped_field_is_refused_by_its_path_at_any_depth(api: Api) -> None:
+    address = {"id": str(uuid4()), "twon": "Lyon", "consents": [{"definition": "x", "stat": "y"}]}
+    wrong = _record(emial="a@b.fr", addresses=[address])
+    problem = await api.send("POST", "/customers", {"record": wrong}, status=422)
+    assert {one["name"]: one["code"] for one in problem["fields"]} == {
+        "record.emial": "request.field_unknown",
+        "record.addresses.0.twon": "request.field_unknown",
+        "record.addresses.0.consents.0.state": "request.field_missing",
+        "record.addresses.0.consents.0.stat": "request.field_unknown",
+    }
+    assert await api.pool.fetchval("SELECT count(*) FROM customer") == 0
+    path = f"/customers/{(await _make(api))['id']}"
+    patch = {"addresses": [{"id": str(uuid4()), "twon": "Lyon"}]}
+    problem = await api.send("PATCH", path, patch, status=422)
+    assert [one["name"] for one in problem["fields"]] == ["addresses.0.twon"]
+    assert (await api.get(path))["version"] == 1
+
+
 async def test_cust_3_a_code_in_use_is_refused_whatever_its_case(api: Api) -> None:
     await _make(api, "DUP-1")
     again = {"record": _record("dup-1")}

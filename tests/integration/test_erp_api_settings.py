@@ -85,9 +85,39 @@ async def test_a_record_must_be_what_its_address_says(api: Api) -> None:
     problem = await api.send("PUT", "/reference/centre/paris", record, status=422)
     assert problem["fields"][0]["name"] == "code"
     problem = await api.send("PUT", "/reference/centre/lyon", {"kind": "shop"}, status=422)
-    assert problem["fields"][0]["code"] == "request.no_choice"
+    assert [(one["name"], one["code"]) for one in problem["fields"]] == [
+        ("kind", "request.no_choice")
+    ]
     unknown = await api.get("/reference/shop", status=404)
     assert unknown["code"] == "reference.unknown_kind"
+    unknown = await api.send("PUT", "/reference/shop/lyon", {}, status=404)
+    assert (unknown["code"], unknown["fields"][0]["name"]) == ("reference.unknown_kind", "kind")
+    problem = await api.send("PUT", "/reference/operator/a/b", {"name": "A"}, status=422)
+    assert problem["fields"][0]["name"] == "code"
+
+
+async def test_kind_and_code_of_a_record_come_from_its_address(api: Api) -> None:
+    for body in ({}, {"code": "paris"}, {"kind": "centre"}):
+        put = await api.send("PUT", "/reference/centre/paris", body)
+        assert (put["kind"], put["code"]) == ("centre", "paris")
+    problem = await api.send("PUT", "/reference/card_type/gold", {}, status=422)
+    assert [(one["name"], one["code"]) for one in problem["fields"]] == [
+        ("form", "request.field_missing")
+    ]
+    answer = await api.http.put("/reference/centre/paris", content=b"{}")
+    assert (answer.status_code, answer.json()["code"]) == (415, "request.no_json_type")
+    assert (await api.send("PUT", "/reference/centre/paris", [], status=422))["fields"][0][
+        "code"
+    ] == "request.no_object"
+
+
+async def test_a_mistyped_field_of_a_record_is_refused_by_name(api: Api) -> None:
+    body = {"labels": {"en": "Paris"}, "contry": "FR"}
+    problem = await api.send("PUT", "/reference/centre/paris", body, status=422)
+    assert [(one["name"], one["code"]) for one in problem["fields"]] == [
+        ("contry", "request.field_unknown")
+    ]
+    assert await reference.list_of(api.pool, "centre") == []
 
 
 async def test_rights_an_operator_gets_a_password_that_is_never_shown(api: Api) -> None:

@@ -298,6 +298,7 @@ async def test_a_client_that_asks_for_no_language_gets_the_tills(
         ("POST", "/customers", {"json": {"kind": "retail", "phon": "1"}}, "phon"),
         ("POST", "/customers", {"json": {"code": "x" * 61}}, "code"),
         ("POST", "/customers", {"json": {"addresses": [{"country": "fr"}]}}, "addresses.0.country"),
+        ("POST", "/customers", {"json": {"addresses": [{"twon": "Lyon"}]}}, "addresses.0.twon"),
         ("POST", "/customers", {"json": {"birth_date": "yesterday"}}, "birth_date"),
         ("POST", "/customers", {"json": [1]}, "body"),
         ("POST", "/searches", {"json": {"phrase": 7}}, "phrase"),
