@@ -20,7 +20,7 @@ from messaging.rpc import Requester
 from pos_node import journal
 from pos_node.api.app import make_api
 from pos_node.api.till import Till
-from pos_node.catchup import CatchUp
+from pos_node.catchup import CatchUp, try_following
 from pos_node.contact import Contact
 from pos_node.customers import Customers
 from pos_node.epoch import open_epoch
@@ -33,8 +33,7 @@ from pos_node.relay import Relay
 from pos_node.retrieval import Retrieval
 from pos_node.search import Searches
 from pos_node.settings import Enrolment, PosSettings
-from pos_node.store.cursors import follow_scopes
-from pos_node.store.database import Priority, StoreError
+from pos_node.store.database import StoreError
 from pos_node.store.journal import read_standing
 from pos_node.store.notices import add_notice
 from pos_node.store.opening import open_store
@@ -114,7 +113,7 @@ async def open_node(settings: PosSettings, who: Enrolment, stack: AsyncExitStack
     stack.push_async_callback(store.close)
     epoch_file = settings.data / EPOCH_FILE
     at_start = await open_epoch(store, epoch_file, rng)
-    await store.write(follow_scopes, address.scopes, priority=Priority.FEED)
+    await try_following(store, address.scopes)
 
     observer, end_trace = recorder_or_none(settings.trace, address.user, clock, settings.trace_key)
     stack.callback(end_trace)
@@ -186,6 +185,7 @@ async def open_node(settings: PosSettings, who: Enrolment, stack: AsyncExitStack
         ),
         searches=searches, presence=presence, relay=relay, operators=operators, sessions=sessions,
         gate=Gate(sessions, operators.find), clock=clock, loading=catch_up.loading,
+        storage=lambda: store.trouble,
     )  # fmt: skip
     running = (incoming, outgoing, asking, relay, presence, catch_up, sweep)
     return Node(till, lambda: tuple(part.run() for part in running))

@@ -11,8 +11,8 @@ from pos_node.feed import JournalSide
 from pos_node.loads import Loads
 from pos_node.pulling import PAUSES, Asks, Loading, Puller, remove_unmarked
 from pos_node.reasons import reason_of
-from pos_node.store.cursors import read_left_scopes
-from pos_node.store.database import Priority, Store
+from pos_node.store.cursors import follow_scopes, follows, read_left_scopes
+from pos_node.store.database import Priority, Store, StoreError
 from pos_node.store.sweeping import forget_scope
 from pos_node.store.words import fill_gap, merge_words, read_gap
 
@@ -71,7 +71,19 @@ class CatchUp:
             for puller in self._pullers.values():
                 group.create_task(puller.run())
             group.create_task(self._tidy_words())
-            group.create_task(self._leave_scopes())
+            group.create_task(self._change_scopes())
+
+    async def _change_scopes(self) -> None:
+        """What a full disk did not allow at the start is done once there is room."""
+        waited = False
+        while True:
+            if await try_following(self._store, self._pullers):
+                break
+            waited = True
+            await asyncio.sleep(PAUSES.longest)
+        if waited:
+            self.want_all()
+        await self._leave_scopes()
 
     async def _leave_scopes(self) -> None:
         """Removes what came by scopes that the till follows no more (SYNC-2)."""
@@ -98,6 +110,19 @@ class CatchUp:
                 await self._loaded.wait()
                 continue
             await asyncio.sleep(RESTS * (loop.time() - began))
+
+
+async def try_following(store: Store, scopes: Iterable[str]) -> bool:
+    """Follows these scopes from now on; writes only when they are others than before. False when the disk does not
+    allow it: the till then works with what it has."""
+    wanted = tuple(scopes)
+    try:
+        if not await store.read(follows, wanted):
+            await store.write(follow_scopes, wanted, priority=Priority.FEED)
+    except StoreError as error:
+        _log.warning("scopes not changed", action="follow_failed", reason=reason_of(error))
+        return False
+    return True
 
 
 def _tidy(connection: sqlite3.Connection) -> bool:

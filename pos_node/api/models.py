@@ -223,6 +223,14 @@ class LoadingShown(BaseModel):
     rows_to_do: int
 
 
+class StorageShown(BaseModel):
+    """Whether the till's file can be written. While it cannot, `behind` may be too low: what the ERP sends is not
+    counted before it is written."""
+
+    writable: bool
+    reason: Annotated[str | None, Field(description="for instance: the disk is full")]
+
+
 class StatusShown(BaseModel):
     """The connection with the data service, and how far behind the till is (SYNC-5, SYNC-7)."""
 
@@ -235,5 +243,6 @@ class StatusShown(BaseModel):
     behind: int
     scopes: list[ScopeShown]
     loading: LoadingShown | None
+    storage: StorageShown
     journal: JournalShown
     unseen_notices: int

@@ -13,6 +13,7 @@ from pos_node.api.models import (
     LoadingShown,
     ScopeShown,
     StatusShown,
+    StorageShown,
 )
 from pos_node.api.till import Till
 from pos_node.refusal import Refusal
@@ -47,6 +48,7 @@ def status_router(till: Till) -> APIRouter:
             loading=LoadingShown(rows_done=loading.rows_done, rows_to_do=loading.rows_to_do)
             if loading
             else None,
+            storage=_storage(till.storage()),
             journal=_journal(standing, till.relay.state.reason, till.clock.now()),
             unseen_notices=unseen,
         )
@@ -67,6 +69,10 @@ def status_router(till: Till) -> APIRouter:
 
 def _read(connection: sqlite3.Connection) -> tuple[Standing, tuple[Cursor, ...], int]:
     return read_standing(connection), read_cursors(connection), count_unseen(connection)
+
+
+def _storage(trouble: str | None) -> StorageShown:
+    return StorageShown(writable=trouble is None, reason=trouble)
 
 
 def _scope(cursor: Cursor) -> ScopeShown:

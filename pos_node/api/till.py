@@ -19,6 +19,11 @@ def not_loading() -> Loading | None:
     return None
 
 
+def no_trouble() -> str | None:
+    """Of a till whose file can be written."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Till:
     """The parts of one till that its API speaks to; made by the wiring."""
@@ -35,3 +40,4 @@ class Till:
     gate: Gate
     clock: Clock
     loading: Callable[[], Loading | None] = not_loading
+    storage: Callable[[], str | None] = no_trouble

@@ -56,6 +56,13 @@ def begin_cursor(connection: sqlite3.Connection, cursor: Cursor) -> None:
     write_cursor(connection, cursor)
 
 
+def follows(connection: sqlite3.Connection, scopes: Iterable[str]) -> bool:
+    """Whether these are the scopes followed already: then `follow_scopes` has nothing to write."""
+    wanted = set(scopes)
+    known = {cursor.scope for cursor in read_cursors(connection)}
+    return known == wanted and wanted.isdisjoint(read_left_scopes(connection))
+
+
 def follow_scopes(connection: sqlite3.Connection, scopes: Iterable[str]) -> None:
     """Begins cursors for scopes that are new. Scopes followed until now and no more lose theirs; what came by
     them is removed later (SYNC-1, SYNC-2): see `read_left_scopes`."""

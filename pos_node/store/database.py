@@ -112,6 +112,7 @@ class Database:
     def __init__(self, path: Path, *, readers: int = READERS) -> None:
         self.path = path
         self._lock = FileLock(path)
+        self._failed: dict[bool, str] = {}
         self._writes: queue.PriorityQueue[tuple[int, int, Job | None]] = queue.PriorityQueue()
         self._reads: queue.SimpleQueue[Job | Gate | None] = queue.SimpleQueue()
         self._turns = count()
@@ -143,6 +144,11 @@ class Database:
         self._writes.put((priority, next(self._turns), job))
         result: T = await job.waiting
         return result
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the file could not be written last, in words; None while it can be (SYNC-7)."""
+        return next(iter(list(self._failed.values())), None)
 
     async def replace(self, prepared: Path, carry: Carry) -> None:
         job = self._job(lambda: self._swap(prepared, carry, gate), None)
@@ -199,9 +205,20 @@ class Database:
         try:
             if job.priority is None:
                 return job.work(), None
-            return self._opened().run(job.work, job.priority)
+            outcome = self._opened().run(job.work, job.priority)
         except Exception as error:  # whoever waits gets it; the thread lives on
-            return None, named(error, self.path)
+            outcome = None, named(error, self.path)
+        self._note(job.priority, outcome[1])
+        return outcome
+
+    def _note(self, priority: Priority | None, error: BaseException | None) -> None:
+        """A small write may find room where the next page of the feed does not."""
+        if isinstance(error, StoreError):
+            self._failed[priority is Priority.FEED] = error.words
+        elif error is None and priority is not None:
+            self._failed.pop(False, None)
+            if priority is Priority.FEED:
+                self._failed.pop(True, None)
 
     def _opened(self, *, check: bool = False) -> Writer:
         """The writer, opened anew if it could not be before. Raises StoreError; then nothing stays open."""

@@ -12,7 +12,8 @@ class StoreError(Exception):
         self.path = path
         self.reason = reason
         summary = (type(self).__doc__ or "").strip().splitlines()[0].rstrip(".")
-        super().__init__(f"{path}: {summary}{f' ({reason})' if reason else ''}")
+        self.words = f"{summary}{f' ({reason})' if reason else ''}"
+        super().__init__(f"{path}: {self.words}")
 
 
 class DiskFull(StoreError):

@@ -98,10 +98,14 @@ async def until(holds: Callable[[], object]) -> None:
 
 
 def make_till(
-    store: Database, erp: FakeFeed, folder: Path | None, side: JournalSide | None = None
+    store: Database,
+    erp: FakeFeed,
+    folder: Path | None,
+    side: JournalSide | None = None,
+    scopes: tuple[str, ...] = SCOPES,
 ) -> Till:
     rng, side = random.Random(3), side or quiet()
-    catch_up = CatchUp(store, erp, Loads(store, folder, side.fold), side, SCOPES, rng=rng)
+    catch_up = CatchUp(store, erp, Loads(store, folder, side.fold), side, scopes, rng=rng)
     sweep = Sweep(store, erp, side, SCOPES, pull=catch_up.want, rng=rng)
     return Till(store, erp, side, catch_up, FeedQueue(store, SCOPES, side, catch_up.want), sweep)
 
@@ -581,7 +585,7 @@ async def _stands_at(till: Till, scope: str, epoch: str) -> bool:
 
 async def _no_marks(till: Till) -> bool:
     count = "SELECT count(*) FROM feed_seen"
-    return await till.store.read(lambda c: c.execute(count).fetchone()) == (0,)
+    return bool(await till.store.read(lambda c: c.execute(count).fetchone()) == (0,))
 
 
 # The first load -----------------------------------------------------------------------------
@@ -824,10 +828,11 @@ async def test_sync_2_customers_of_a_scope_that_was_left_go(till: Till) -> None:
     till.start()
     await till.level()
     await till.stop()
-    await till.store.write(follow_scopes, ["all", OWN, "pos.p1"], priority=Priority.FEED)
-    again = make_till(till.store, till.erp, None)
+    kept = ("all", OWN, "pos.p1")
+    await till.store.write(follow_scopes, kept, priority=Priority.FEED)
+    again = make_till(till.store, till.erp, None, scopes=kept)
     again.start()
-    await until(lambda: _none_left(till))
+    await until(lambda: _none_left(again))
     await again.stop()
     assert await till.store.read(count_active) == 5
     assert await till.store.read(digest, SCOPE) is None
