@@ -12,7 +12,8 @@ class Wire(BaseModel):
 class Hello(Wire):
     """A till's first words on a connection, and its sign of life afterwards (SYNC-7).
 
-    `instance` is new with every start: two at once under one identity are noticed by it.
+    `instance` is new with every start: by it two at once under one identity can be told apart from one that was
+    started again. Nothing compares it yet.
     """
 
     instance: Token
