@@ -24,6 +24,11 @@ class Step:
     line: Line
     link: Link = ""
 
+    @property
+    def silent(self) -> bool:
+        """Says nothing that the answer before it did not: a question that was answered."""
+        return self.line.action == "asked" and self.line.outcome == "ok"
+
 
 @dataclass(frozen=True, slots=True)
 class Conversation:

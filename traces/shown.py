@@ -24,7 +24,8 @@ _LINKS: dict[Link, str] = {
 def show(conversations: Iterable[Conversation]) -> Iterator[RenderableType]:
     """One renderable for each conversation."""
     for conversation in conversations:
-        yield Group(_title(conversation), _steps(conversation.steps, conversation.began), Text())
+        steps = [step for step in conversation.steps if not step.silent]
+        yield Group(_title(conversation), _steps(steps, conversation.began), Text())
 
 
 def title_of(conversation: Conversation) -> str:
@@ -37,7 +38,7 @@ def title_of(conversation: Conversation) -> str:
         first.type,
         f"by {first.origin}",
         f"customer {about}{more}" if about else "",
-        f"{len(conversation.steps)} steps in {milliseconds(conversation.seconds)}",
+        f"{sum(not one.silent for one in conversation.steps)} steps in {milliseconds(conversation.seconds)}",
     )
     return "  ".join(part for part in parts if part)
 

@@ -74,7 +74,7 @@ def arrows_of(conversation: Conversation) -> list[Arrow]:
         line = step.line
         if _is_sent(step) and line.outcome == "ok" and _message(line) in arrived:
             continue
-        if line.action == "asked" and line.outcome == "ok":
+        if step.silent:
             continue
         start = line.node if line.way == "out" else senders.get(_message(line), line.origin)
         arrows.append(Arrow(step, start, line.node))
