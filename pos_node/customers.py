@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+import re
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ from web.problems import FieldProblem
 from web.sessions import Account
 
 EDIT_RIGHT = "customer.edit"
+ETAG = re.compile(r"[0-9a-f]{24}")
+"""What `etag_of` makes."""
 CODE_CHECK_S = 1.0
 """How long a cashier waits for the ERP's word on a code; without it the ERP arbitrates later (CUST-4)."""
 

@@ -24,7 +24,7 @@ from pos_node.api.models import (
 )
 from pos_node.api.till import Till
 from pos_node.banner import Banner, decide_banner
-from pos_node.customers import Wish, etag_of
+from pos_node.customers import ETAG, Wish, etag_of
 from pos_node.drafts import CustomerDraft, patched, replaced
 from pos_node.lists import ListPage, list_customers
 from pos_node.refusal import Refusal
@@ -111,7 +111,7 @@ def customers_router(till: Till) -> APIRouter:
         await _held(till, customer_id)
         wish = Wish(
             lambda seen, new_id: patched(seen, draft, new_id),
-            seen_tag(if_match),
+            seen_tag(if_match, ETAG),
             confirm_duplicate_tax_number,
         )
         edited = await till.customers.edit(customer_id, wish, who.account)
@@ -133,7 +133,7 @@ def customers_router(till: Till) -> APIRouter:
         await _held(till, customer_id)
         wish = Wish(
             lambda seen, new_id: replaced(seen, draft, new_id),
-            seen_tag(if_match),
+            seen_tag(if_match, ETAG),
             confirm_duplicate_tax_number,
         )
         edited = await till.customers.edit(customer_id, wish, who.account)

@@ -258,6 +258,21 @@ async def test_an_edit_with_an_old_etag_is_refused(till: TestTill, anne: httpx.A
     assert (await anne.patch(f"/customers/{ID}", json={"phone": "3"}, headers=newer)).is_success
 
 
+@pytest.mark.parametrize("tag", ["abc", "7", '""', '"a", "b"', "x" * 24])
+async def test_an_if_match_that_names_no_version_is_told_so(
+    till: TestTill, anne: httpx.AsyncClient, tag: str
+) -> None:
+    await till.hold(ID, retail(phone="1"))
+    whole = {"kind": "retail", "code": "A-1", "first_name": "Jeanne", "last_name": "Durand"}
+    for method, body in (("PATCH", {"phone": "2"}), ("PUT", whole)):
+        answer = await anne.request(
+            method, f"/customers/{ID}", json=body, headers={"If-Match": tag}
+        )
+        assert (answer.status_code, answer.json()["code"]) == (412, "request.wrong_etag")
+        assert [one["name"] for one in answer.json()["fields"]] == ["if-match"]
+    assert await till.shown(ID) == retail(phone="1")
+
+
 async def test_a_replacement_needs_to_have_seen_what_is_there(
     till: TestTill, anne: httpx.AsyncClient
 ) -> None:
