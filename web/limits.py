@@ -1,18 +1,20 @@
 """What a request may not contain, whatever its route: too many bytes, and the sign NUL."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from web.language import language_of
-from web.problems import Problem, problem_response
+from web.nul import fields_with_nul, params_with_nul
+from web.problems import FieldProblem, Problem, problem_response
 
 MAX_BODY = 1024 * 1024
 """Bytes of a request's body, where no route says otherwise."""
 
 _NUL_IN_JSON = b"\\u0000"
+_NAMED_AT_MOST = 50
 
 
 class Limits:
@@ -53,20 +55,25 @@ class _Checked:
         self._limit = limit
         self._seen = 0
         self._tail = b""
+        self._read: list[bytes] = []
+        self._nul = False
 
     async def __call__(self) -> Message:
         message = await self._receive()
         if message["type"] == "http.request":
-            self._check(message.get("body", b""))
+            self._check(message.get("body", b""), more=message.get("more_body", False))
         return message
 
-    def _check(self, chunk: bytes) -> None:
+    def _check(self, chunk: bytes, *, more: bool) -> None:
+        """A body with NUL is read to its end, so that its fields can be named."""
         self._seen += len(chunk)
         if self._seen > self._limit:
             raise _too_large(self._limit)
         joined = self._tail + chunk
-        if _NUL_IN_JSON in joined or b"\0" in chunk:
-            raise Problem(400, "request.nul")
+        self._nul = self._nul or _NUL_IN_JSON in joined or b"\0" in chunk
+        self._read.append(chunk)
+        if self._nul and not more:
+            raise _nul(fields_with_nul(b"".join(self._read)))
         self._tail = joined[-len(_NUL_IN_JSON) + 1 :]
 
 
@@ -75,7 +82,12 @@ def _check_start(scope: Scope, limit: int) -> None:
     if length.isdigit() and int(length) > limit:
         raise _too_large(limit)
     if "\0" in scope["path"] or b"%00" in scope["query_string"]:
-        raise Problem(400, "request.nul")
+        raise _nul(params_with_nul(scope["query_string"]))
+
+
+def _nul(names: Iterable[str]) -> Problem:
+    fields = [FieldProblem(name, "request.nul") for name in names]
+    return Problem(400, "request.nul", fields=fields[:_NAMED_AT_MOST])
 
 
 def _too_large(limit: int) -> Problem:

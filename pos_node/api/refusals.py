@@ -25,6 +25,7 @@ STATUS = {
     "customer.unretrievable": 503,
     "search.unknown": 404,
     "search.no_criteria": 422,
+    "view.column_twice": 422,
     "view.wrong_column": 422,
     "notice.unknown": 404,
     "list.unknown": 404,

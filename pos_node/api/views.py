@@ -9,12 +9,14 @@ from contracts.reference import AttributeDefinition
 from contracts.texts import Language, field_label
 from pos_node.api.models import ColumnShown, ViewShown
 from pos_node.api.till import Till
+from pos_node.refusal import Refusal
 from pos_node.store.database import Priority
 from pos_node.store.reference import read_entries
 from pos_node.store.views import read_view, write_view
 from pos_node.view import ATTRIBUTE, View, check_view, possible_columns
 from web.docs import problems
 from web.language import language_of
+from web.problems import FieldProblem
 from web.sessions import SignedIn
 
 _EXAMPLE = {"columns": ["kind", "name", "town", "phone"], "default_column": "all"}
@@ -48,9 +50,21 @@ def _read(connection: sqlite3.Connection) -> tuple[View, tuple[AttributeDefiniti
 
 def _write(connection: sqlite3.Connection, view: View) -> tuple[AttributeDefinition, ...]:
     attributes = read_entries(connection, AttributeDefinition)
+    _check_once(view)
     check_view(view, attributes)
     write_view(connection, view)
     return attributes
+
+
+def _check_once(view: View) -> None:
+    """Raises Refusal `view.column_twice`, naming each column that stands before it already."""
+    twice = [
+        FieldProblem(f"columns.{place}", "view.column_twice", {"column": name})
+        for place, name in enumerate(view.columns)
+        if name in view.columns[:place]
+    ]
+    if twice:
+        raise Refusal("view.column_twice", twice[0].params, twice)
 
 
 def _shown(

@@ -272,6 +272,15 @@ async def test_lists_are_labelled_and_in_order(till: TestTill, anne: httpx.Async
     assert (unknown.status_code, unknown.json()["code"]) == (404, "list.unknown")
 
 
+async def test_list_1_a_column_that_is_there_twice_is_told_so(anne: httpx.AsyncClient) -> None:
+    answer = await anne.put("/view", json={"columns": ["name", "town", "name"]})
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (422, "view.column_twice")
+    assert [(one["name"], one["text"]) for one in problem["fields"]] == [
+        ("columns.2", "The column name is there twice")
+    ]
+
+
 async def test_a_client_that_asks_for_no_language_gets_the_tills(
     till: TestTill, nobody: httpx.AsyncClient
 ) -> None:

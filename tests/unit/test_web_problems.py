@@ -156,9 +156,34 @@ async def test_nul_is_found_across_the_pieces_of_a_body(client: httpx.AsyncClien
     _problem(await client.post("/customers", content=pieces(), headers=JSON), 400, "request.nul")
 
 
-@pytest.mark.parametrize("path", ["/rows?limit=%00", "/taken/a%00b"])
-async def test_nul_in_an_address_is_refused(client: httpx.AsyncClient, path: str) -> None:
-    _problem(await client.get(path), 400, "request.nul")
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        (b'{"code": "a\\u0000", "groups": ["x", "\\u0000"], "phone": "1"}', ["code", "groups.1"]),
+        (b'{"addresses": [{"town": "a\x00"}]}', ["addresses.0.town"]),
+        (b'{"attributes": {"a\\u0000": "b"}}', ["attributes"]),
+        (b'"\\u0000"', ["body"]),
+        (b'{"code": "\\u0000', []),
+        (b"[" * 100_000 + b"\\u0000", []),
+    ],
+)
+async def test_nul_names_the_fields_it_stands_in(
+    client: httpx.AsyncClient, body: bytes, fields: list[str]
+) -> None:
+    answer = await client.post("/customers", content=body, headers=JSON)
+    found = _problem(answer, 400, "request.nul")
+    assert [one["name"] for one in found["fields"]] == fields
+    assert all(one["code"] == "request.nul" for one in found["fields"])
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"), [("/rows?limit=%00&a=1", ["limit"]), ("/taken/a%00b", [])]
+)
+async def test_nul_in_an_address_is_refused(
+    client: httpx.AsyncClient, path: str, fields: list[str]
+) -> None:
+    found = _problem(await client.get(path), 400, "request.nul")
+    assert [one["name"] for one in found["fields"]] == fields
 
 
 async def test_too_large_is_refused_by_its_announced_length(client: httpx.AsyncClient) -> None:
