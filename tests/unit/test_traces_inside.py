@@ -18,7 +18,7 @@ from traces.inside import Recorder, key_file, open_recorder, recorder_or_none
 from traces.lines import line_of
 from traces.pseudonyms import load_key
 from traces.reading import WrongTrace, read_trace
-from traces.record import Head, Line
+from traces.record import Head, Line, Properties
 from traces.writer import TraceWriter, file_name
 
 ADDED = {"customer_id": str(ADA), "record": {"kind": "retail", "code": "A", "last_name": "Dupont"}}
@@ -238,3 +238,11 @@ def test_the_key_lies_beside_the_folder_and_two_nodes_share_it(folder: Path) -> 
     assert load_key(key_file(trace, None))
     assert key_file(trace, None).parent == folder
     assert {file.suffix for file in trace.iterdir()} == {".jsonl"}
+
+
+def test_the_format_is_documented_field_by_field() -> None:
+    text = (Path(__file__).parent.parent.parent / "docs" / "traces.md").read_text("utf-8")
+    fields = {*Head.model_fields, *Line.model_fields, *Properties.model_fields}
+    assert [name for name in sorted(fields) if f"`{name}`" not in text] == []
+    example = [line for line in text.splitlines() if line.startswith('{"n":')]
+    assert Line.model_validate_json(example[0]).type == "customer.edited"

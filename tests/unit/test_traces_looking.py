@@ -318,3 +318,32 @@ def test_what_is_no_trace_is_named(folder: Path) -> None:
     file = folder / "no.jsonl"
     file.write_text("something else\n")
     assert "no.jsonl:1: line: Invalid JSON" in _run("show", str(file), code=2)
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (("f",), "COMPTOIR_TRACE=FOLDER"),
+        (("f", "--outside"), "--amqp-url"),
+        (
+            (
+                "f",
+                "--outside",
+                "--amqp-url",
+                "amqp://127.0.0.1:9",
+                "--admin-url",
+                "http://127.0.0.1:9",
+            ),
+            "not reachable",
+        ),
+    ],
+)
+def test_trace_record_says_in_one_line_what_it_lacks(
+    argv: tuple[str, ...], said: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("COMPTOIR_AMQP_URL", "COMPTOIR_AMQP_ADMIN_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(folder)
+    text = _run("record", *argv, code=2)
+    assert said in text
+    assert len(text.splitlines()) == 1
