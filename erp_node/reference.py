@@ -83,8 +83,22 @@ def _setting(level: str, name: str, value: object) -> Setting:
     except UnknownSetting as error:
         raise WrongRecord("setting.unknown", name, str(error)) from None
     except WrongSetting as error:
-        raise WrongRecord("setting.wrong", name, str(error)) from None
+        choices = {"choices": _choices(name)}
+        raise WrongRecord("setting.wrong", name, str(error), choices) from None
     return checked.model_copy(update={"code": f"{level}/{name}", "level": level})
+
+
+def _choices(name: str) -> str:
+    """The values a setting can have, in signs of no language: `en, fr`, `0 < … ≤ 60`."""
+    form = Switches.model_json_schema()["properties"][name]
+    if "enum" in form:
+        return ", ".join(form["enum"])
+    if form["type"] == "boolean":
+        return "true, false"
+    if "pattern" in form:
+        return str(form["pattern"]).strip("^$")
+    lowest = f"{form['minimum']} ≤" if "minimum" in form else f"{form['exclusiveMinimum']} <"
+    return f"{lowest} … ≤ {form['maximum']}"
 
 
 async def settings_at(pool: Pool, level: str) -> dict[str, object]:

@@ -7,6 +7,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from contracts.limits import NO_NUL
+from web.forms import EXAMPLES
 from web.language import language_of
 from web.problems import FieldProblem, Problem, problem_response
 
@@ -20,7 +22,6 @@ _CODES = {
     "string_too_short": "request.too_short",
     "too_long": "request.too_many",
     "too_short": "request.too_few",
-    "string_pattern_mismatch": "request.wrong_form",
     "string_type": "request.no_text",
     "string_unicode": "request.not_utf8",
     "greater_than": "request.too_low",
@@ -36,6 +37,7 @@ _CODES = {
     "dict_type": "request.no_object",
     "list_type": "request.no_list",
     "date_from_datetime_inexact": "request.no_date",
+    "part_twice": "request.part_twice",
 }
 _FAMILIES = {
     "int": "request.no_number",
@@ -54,6 +56,7 @@ _PARAMS = {
     "le": "limit",
     "expected": "choices",
     "expected_tags": "choices",
+    "key": "key",
 }
 
 
@@ -74,10 +77,26 @@ def invalid(errors: Iterable[Mapping[str, Any]]) -> Problem:
     return Problem(422, "request.invalid", fields=fields)
 
 
-def _field(error: Mapping[str, Any]) -> FieldProblem:
+def code_and_params(error: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+    """What one of pydantic's errors is in our codes, whatever field it is about."""
     context = error.get("ctx") or {}
-    code = _code(error["type"])
+    if error["type"] == "string_pattern_mismatch":
+        return _of_form(context["pattern"])
     params = {_PARAMS[name]: str(value) for name, value in context.items() if name in _PARAMS}
+    return _code(error["type"]), params
+
+
+def _of_form(pattern: str) -> tuple[str, dict[str, str]]:
+    if pattern == NO_NUL:
+        return "request.nul", {}
+    example = EXAMPLES.get(pattern)
+    if example is None:
+        return "request.wrong_value", {}
+    return "request.wrong_form", {"example": example}
+
+
+def _field(error: Mapping[str, Any]) -> FieldProblem:
+    code, params = code_and_params(error)
     return FieldProblem(_path(error["loc"]), code, params)
 
 

@@ -14,6 +14,7 @@ from contracts.search import AttributeValue, Criteria
 from erp_node.customers import Availability
 from erp_node.store.customers import Held, StoredLine
 from erp_node.store.listing import ListedState
+from web.forms import ATTRIBUTE_VALUE
 from web.problems import Shown
 from web.strict import strict
 
@@ -33,7 +34,7 @@ class CustomerFilter(BaseModel):
     country: Country | None = None
     groups: Annotated[list[Code], Field(max_length=20)] = []
     attributes: Annotated[
-        list[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,60}:.", max_length=311)]],
+        list[Annotated[str, Field(pattern=ATTRIBUTE_VALUE, max_length=311)]],
         Field(max_length=20, description="`<attribute>:<value>`"),
     ] = []
     state: Annotated[ListedState | None, Field(description="left out: both")] = None

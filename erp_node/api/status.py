@@ -15,6 +15,7 @@ from erp_node.store.feed import Trouble
 from erp_node.tills import TillStanding
 from messaging.connection import LinkState
 from web.docs import problems
+from web.forms import SCOPE
 from web.sessions import SignedIn
 
 COUNTED_MARKS = 100_000
@@ -24,7 +25,7 @@ Scope = Annotated[
     str,
     Path(
         max_length=120,
-        pattern=r"^(all|all\.customers|centre\.[A-Za-z0-9_-]+(\.customers)?|pos\.[a-z0-9-]+)$",
+        pattern=SCOPE,
         examples=["all.customers", "centre.lyon.customers"],
     ),
 ]

@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 
 from contracts.customers import Address, Consent, Customer, code_key
 from erp_node.centres import unknown_place
-from erp_node.imports.rows import Patch, Placing, Row
+from erp_node.imports.rows import Patch, Placing, Row, reason_of
 from erp_node.refusals import refuse_record
 from erp_node.store.customers import Held
 
@@ -25,7 +25,7 @@ class Fault:
 
 def taken(code: str) -> Fault:
     """CUST-3: somebody else has the code."""
-    return Fault("code", f"code {code} is used by another customer")
+    return Fault("code", reason_of("customer.code_taken", {"code": code}))
 
 
 def unknown_centre(row: Row, known: Collection[str]) -> Fault | None:
@@ -33,7 +33,7 @@ def unknown_centre(row: Row, known: Collection[str]) -> Fault | None:
     for column in ("centres", "editors"):
         named = getattr(row.placing, column) or ()
         if (place := unknown_place(named, known)) is not None:
-            return Fault(column, f"there is no centre {named[place]}")
+            return Fault(column, reason_of("request.centre_unknown", {"centre": named[place]}))
     return None
 
 
@@ -62,8 +62,9 @@ def merge_row(row: Row, customer_id: UUID, held: Held | None) -> Held | Fault:
         record = _patched(held.customer if held else None, record, row.patch, customer_id)
     after = before if held and record == held.customer else before.with_customer(record)
     if refusal := refuse_record(after):
-        reason = "is required" if refusal.field else "the record is too large"
-        return Fault(refusal.field or "", reason)
+        missing = refusal.code == "customer.field_required"
+        code = "request.field_missing" if missing else refusal.code
+        return Fault(refusal.field or "", reason_of(code, refusal.params))
     return _placed(after, row.placing)
 
 

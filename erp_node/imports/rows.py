@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -9,7 +10,9 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from contracts.customers import Address, Code, Consent, Customer
+from contracts.texts import text
 from erp_node.imports.files import Line, not_utf8
+from web.validation import code_and_params
 
 
 class Placing(BaseModel):
@@ -26,7 +29,7 @@ class Placing(BaseModel):
 
 
 PLACING = frozenset(Placing.model_fields)
-_FIELDS = frozenset(Customer.model_fields)
+_NO_PARAMS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +72,15 @@ def read_json_line(line: Line) -> Read | None:
     if line.wrong is not None:
         return Reject(line.number, "", line.wrong, line.text)
     if not_utf8(line.text):
-        return Reject(line.number, "", "not UTF-8", line.text)
+        return Reject(line.number, "", reason_of("request.not_utf8"), line.text)
     if not line.text.strip():
         return None
     try:
         found = msgspec.json.decode(line.text)
     except (msgspec.DecodeError, RecursionError) as error:
-        return Reject(line.number, "", f"not JSON: {error}", line.text)
+        return Reject(line.number, "", f"this is not JSON: {error}", line.text)
     if not isinstance(found, dict):
-        return Reject(line.number, "", "not a JSON object", line.text)
+        return Reject(line.number, "", reason_of("request.no_object"), line.text)
     return _read_object(line, found)
 
 
@@ -87,31 +90,28 @@ def _read_object(line: Line, found: dict[str, Any]) -> Read:
         record = {name: found.pop(name) for name in tuple(found) if name not in PLACING}
     try:
         placing = Placing.model_validate(found)
-        customer = Customer.model_validate(record)
+        customer = Customer.model_validate(record, extra="forbid")
     except ValidationError as error:
         column, reason = explain(error)
         return Reject(line.number, column, reason, line.text)
-    if unknown := record.keys() - _FIELDS:
-        return Reject(line.number, ", ".join(sorted(unknown)), "there is no such field", line.text)
     return Row(line.number, line.text, customer, placing)
 
 
 def explain(error: ValidationError, names: Mapping[str, str] | None = None) -> tuple[str, str]:
     """The columns at fault and what is wrong with each; `names` are columns by the paths of fields."""
     known = names or {}
-    faults = error.errors(include_url=False, include_input=False, include_context=False)
-    found = [(_path(fault["loc"]), _REASONS.get(fault["type"], fault["msg"])) for fault in faults]
+    faults = error.errors(include_url=False, include_input=False)
+    found = [(_path(fault["loc"]), reason_of(*code_and_params(fault))) for fault in faults]
     named = [(known.get(path, path), reason) for path, reason in found]
     if len(named) == 1:
         return named[0]
     return _each_once(column for column, _ in named), "; ".join(f"{c}: {r}" for c, r in named)
 
 
-_REASONS = {
-    "missing": "is required",
-    "extra_forbidden": "there is no such field",
-    "string_pattern_mismatch": "does not have the expected form",
-}
+def reason_of(code: str, params: Mapping[str, str] = _NO_PARAMS) -> str:
+    """The text the API has for this code, as it goes on behind a column's name."""
+    said = text(code, params)
+    return said[:1].lower() + said[1:]
 
 
 def _path(steps: Sequence[str | int]) -> str:

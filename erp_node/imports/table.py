@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from contracts.customers import Customer
 from erp_node.imports.columns import Column, is_known, read_columns
 from erp_node.imports.files import Line, WrongFile, not_utf8
-from erp_node.imports.rows import Patch, Placing, Read, Reject, Row, explain
+from erp_node.imports.rows import Patch, Placing, Read, Reject, Row, explain, reason_of
 
 DELIMITERS = (",", ";", "\t", "|")
 
@@ -68,7 +68,9 @@ class Table:
                     continue
                 waiting.extendleft(reversed(taken[1:]))
                 reason = (
-                    "a quote is not closed" if len(taken) > 1 or is_open else f"not CSV: {error}"
+                    "a quote is not closed"
+                    if len(taken) > 1 or is_open
+                    else f"this is not CSV: {error}"
                 )
                 return first.read, Reject(first.number, "", reason, first.text)
             return taken[-1].read, self._row(first.number, text, cells)
@@ -78,11 +80,11 @@ class Table:
 
     def _row(self, number: int, text: str, cells: list[str]) -> Read:
         if len(cells) != len(self._columns):
-            reason = f"{len(cells)} cells, {len(self._columns)} are expected"
+            reason = f"there are {len(cells)} cells, {len(self._columns)} are expected"
             return Reject(number, "", reason, text)
         for column, cell in zip(self._columns, cells, strict=True):
             if not_utf8(cell):
-                return Reject(number, column.header, "not UTF-8", text)
+                return Reject(number, column.header, reason_of("request.not_utf8"), text)
         return self._customer(number, text, [cell.strip() for cell in cells])
 
     def _customer(self, number: int, text: str, cells: Sequence[str]) -> Read:

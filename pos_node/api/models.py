@@ -10,6 +10,7 @@ from contracts.customers import Address, Contact, Country, Customer, CustomerKin
 from contracts.journal import LostValue
 from contracts.search import FoundCustomer
 from pos_node.lists import ListRow
+from web.forms import ATTRIBUTE_VALUE
 from web.problems import Shown
 
 ColumnName = Annotated[
@@ -23,9 +24,7 @@ ColumnName = Annotated[
 Group = Annotated[str, Field(min_length=1, max_length=60)]
 AttributeChoice = Annotated[
     str,
-    Field(
-        pattern=r"^[A-Za-z0-9_-]{1,60}:.", max_length=311, description="an attribute and its value"
-    ),
+    Field(pattern=ATTRIBUTE_VALUE, max_length=311, description="an attribute and its value"),
 ]
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from contracts.reference import Operator
+from contracts.settings import Settings
 from erp_node import reference
 from tests.databases import Database, Migrate
 from tests.integration.erp_api import CHEAP, Api, erp_api, migrate_erp
@@ -61,6 +62,28 @@ async def test_a_wrong_setting_is_named_and_nothing_is_set(
     assert (problem["code"], problem["fields"][0]["name"]) == (code, field)
     assert problem["text"] != code
     assert await reference.list_of(api.pool, "setting") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "choices"),
+    [
+        ("search_deadline_s", 61, "0 < … ≤ 60"),
+        ("lockout_attempts", 0, "1 ≤ … ≤ 100"),
+        ("language", "pl", "en, fr"),
+        ("search_online", "perhaps", "true, false"),
+        ("code_series", "a b", "[A-Za-z0-9_-]{0,20}"),
+    ],
+)
+async def test_a_wrong_setting_says_what_is_possible(
+    api: Api, name: str, value: object, choices: str
+) -> None:
+    problem = await api.send("PUT", "/settings/all", {name: value}, status=422)
+    assert problem["params"] == {"field": name, "choices": choices}
+    assert problem["text"] == f"Setting {name} cannot have this value. Possible: {choices}"
+
+
+def test_every_setting_says_what_is_possible() -> None:
+    assert all(reference._choices(name) for name in Settings.model_fields)
 
 
 async def test_a_list_entry_is_put_read_and_taken_away(api: Api) -> None:

@@ -146,7 +146,7 @@ async def test_a_table_brings_the_columns_it_has(importer: Importer) -> None:
         "consent.news,groups,email,name",
     )
     assert done == report(created=1, rejected=1)
-    assert importer.rejected() == [("3", "name", "is required")]
+    assert importer.rejected() == [("3", "name", "this field is missing")]
     _, customer = await importer.one("A")
     assert customer.addresses[0].model_dump(exclude_none=True, exclude={"id"}) == {
         "type": "main", "town": "Lyon", "postal_code": "69001", "consents": []
@@ -240,7 +240,7 @@ async def test_cust_3_codes_in_use_are_rejected(importer: Importer, pool: Pool) 
     )
     assert done == report(created=2, rejected=2)
     assert importer.rejected() == [
-        ("1", "code", "code a is used by another customer"),
+        ("1", "code", "code a is already used by another customer"),
         ("3", "code", "line 2 has the same code"),
     ]
     assert await importer.codes() == ["A", "B", "C"]
@@ -281,10 +281,10 @@ async def test_bad_rows_are_named_and_good_ones_go_in(importer: Importer) -> Non
         ("3", "kind"), ("4", "code"), ("5", "first_name"), ("6", "phone"), ("7", ""), ("8", ""), ("9", ""),
     ]  # fmt: skip
     reasons = [reason for _, _, reason in importer.rejected()]
-    assert reasons[0] == "Input should be 'retail' or 'business'"
-    assert reasons[1:3] == ["is required", "is required"]
-    assert "60" in reasons[3]
-    assert reasons[4] == "4 cells, 5 are expected"
+    assert reasons[0] == "only these are possible: 'retail' or 'business'"
+    assert reasons[1:3] == ["this field is missing"] * 2
+    assert reasons[3] == "at most 60 characters are allowed"
+    assert reasons[4] == "there are 4 cells, 5 are expected"
     assert await importer.codes() == ["A", "I"]
 
 
@@ -295,13 +295,37 @@ async def test_the_rejected_row_stands_in_the_rejects_file(importer: Importer) -
     assert row[3] == 'retail,A,"Du""pont, dit\nle Grand",Jean,' + "1" * 61
 
 
+async def test_reasons_are_the_texts_of_the_api(importer: Importer) -> None:
+    born = {"birth_date": "31/01/1980", "reverse_charge": "perhaps"}
+    twice = {"consents": [{"definition": "news", "state": "given"}] * 2}
+    address = {"addresses": [{"id": str(uuid4()), "twon": "Lyon"}]}
+    await importer.json(
+        *({"kind": "retail", "code": "A", **more} for more in (born, twice, address)),
+        {**line(retail("B")), "id": 7, "active": None, "shoe": 1},
+    )
+    assert importer.rejected() == [
+        (
+            "1", "birth_date, reverse_charge",
+            "birth_date: a date is expected, as 2026-01-31;"
+            " reverse_charge: yes or no (true, false) is expected",
+        ),
+        ("2", "consents", "two of these have the same definition"),
+        ("3", "addresses.0.twon", "there is no such field"),
+        (
+            "4", "id, shoe",
+            "id: an identifier (UUID) is expected; shoe: there is no such field",
+        ),
+    ]  # fmt: skip
+
+
 async def test_several_faults_of_a_row_are_all_named(importer: Importer) -> None:
     await importer.json(
         {"record": {"kind": "retail", "code": "A", "email": "nobody", "country_code": "Fr"}}
     )
     ((_, column, reason),) = importer.rejected()
     assert column == "email, country_code"
-    assert reason.count("does not have the expected form") == 2
+    form = "this does not have the expected form, for instance"
+    assert reason == (f"email: {form} anna@example.com; country_code: {form} FR")
 
 
 async def test_columns_of_parts_are_named_as_in_the_file(importer: Importer) -> None:
@@ -333,7 +357,7 @@ async def test_bad_json_lines_are_named(importer: Importer) -> None:
     assert [(at, column) for at, column, _ in importer.rejected()] == [
         ("2", ""), ("4", ""), ("5", ""), ("6", "colour"), ("7", "shoe"), ("8", "last_name"), ("9", ""),
     ]  # fmt: skip
-    assert importer.rejected()[2][2] == "not UTF-8"
+    assert importer.rejected()[2][2] == "this is not valid UTF-8 text"
 
 
 async def test_one_line_in_another_encoding_is_named_with_its_column(importer: Importer) -> None:
@@ -342,7 +366,7 @@ async def test_one_line_in_another_encoding_is_named_with_its_column(importer: I
         + b"retail,B,Lef\xe8vre,Jean,1\nretail,C,D,J,1\n"
     )
     assert await importer.bytes(content) == report(created=2, rejected=1)
-    assert importer.rejected() == [("3", "last_name", "not UTF-8")]
+    assert importer.rejected() == [("3", "last_name", "this is not valid UTF-8 text")]
 
 
 async def test_marks_line_ends_semicolons_and_quotes(importer: Importer) -> None:

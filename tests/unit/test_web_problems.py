@@ -1,6 +1,7 @@
 """Every error of an API is application/problem+json with code, text and the fields at fault."""
 
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
 import httpx
@@ -10,8 +11,14 @@ from fastapi.responses import Response
 from structlog.testing import capture_logs
 
 from contracts.customers import Customer
+from contracts.limits import NO_NUL
 from contracts.texts import catalogue
+from erp_node.api.models import AvailabilityShown, NewCustomer
+from erp_node.api.models import CustomerFilter as ErpFilter
+from erp_node.api.tills import NewTill
+from pos_node.api.models import CustomerFilter as TillFilter
 from web.app import create_app
+from web.forms import EXAMPLES, SCOPE
 from web.problems import FieldProblem, Problem
 
 JSON = {"Content-Type": "application/json"}
@@ -109,6 +116,40 @@ async def test_fields_at_fault_are_named_by_their_path(client: httpx.AsyncClient
     }
     assert all(one["text"] in catalogue("en").values() or one["params"] for one in found["fields"])
     assert "At most 60 characters" in str(found["fields"])
+    texts = {one["name"]: one["text"] for one in found["fields"]}
+    form = "This does not have the expected form, for instance"
+    assert texts["email"] == f"{form} anna@example.com"
+    assert texts["addresses.0.country"] == f"{form} FR"
+
+
+async def test_parts_with_the_same_key_are_told_so(client: httpx.AsyncClient) -> None:
+    consents = [{"definition": "news", "state": "given"}] * 2
+    body = {"kind": "retail", "code": "A", "consents": consents}
+    found = _problem(await client.post("/customers", json=body), 422, "request.invalid")
+    assert [(one["name"], one["text"]) for one in found["fields"]] == [
+        ("consents", "Two of these have the same definition")
+    ]
+
+
+FORMS = (Customer, NewCustomer, NewTill, ErpFilter, TillFilter, AvailabilityShown)
+
+
+def _patterns(schema: Any) -> Iterator[str]:
+    match schema:
+        case dict():
+            if isinstance(schema.get("pattern"), str):
+                yield schema["pattern"]
+            for inner in schema.values():
+                yield from _patterns(inner)
+        case list():
+            for inner in schema:
+                yield from _patterns(inner)
+
+
+def test_every_form_a_request_must_have_is_shown_by_an_example() -> None:
+    used = {one for form in FORMS for one in _patterns(form.model_json_schema())} - {NO_NUL}
+    assert used | {SCOPE} == set(EXAMPLES)
+    assert all(re.search(pattern, example) for pattern, example in EXAMPLES.items())
 
 
 async def test_a_wrong_query_names_its_parameter(client: httpx.AsyncClient) -> None:
