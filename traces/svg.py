@@ -11,7 +11,7 @@ from traces.subjects import detail_of
 
 MOST_STEPS = 400
 """Of a diagram that a person can still read; the rest is counted."""
-_LANE, _LEFT, _TOP, _ROW, _HEAD = 300, 150, 60, 26, 34
+_LANE, _LEFT, _TOP, _ROW, _HEAD = 400, 150, 60, 26, 34
 _STYLE = (
     "text{font:12px sans-serif;fill:#222}.node{font-weight:bold;text-anchor:middle}"
     ".life{stroke:#bbb;stroke-dasharray:4 4}.way{stroke:#246;stroke-width:1.4;fill:none}"
@@ -122,7 +122,7 @@ def _legible(text: str) -> str:
 
 
 def _page(nodes: list[str], drawn: Iterable[str], height: int) -> str:
-    width = _LEFT + _LANE * max(len(nodes), 1) + 120
+    width = _LEFT + _LANE * max(len(nodes), 1) + 40
     lives = []
     for at, node in enumerate(nodes):
         x = _LEFT + _LANE * at
