@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import selectors
 from collections.abc import Awaitable, Callable
 from typing import Any, ParamSpec
 
@@ -12,11 +13,14 @@ class FakeTimeLoop(asyncio.SelectorEventLoop):
     """For code without sockets and threads of its own: only timers pass."""
 
     def __init__(self) -> None:
-        super().__init__()
         self._now = 1_000.0
+        super().__init__(_Passing(self))
 
     def time(self) -> float:
         return self._now
+
+    def pass_by(self, seconds: float) -> None:
+        self._now += seconds
 
     def run_in_executor(  # type: ignore[override]
         self, executor: Any, func: Any, *args: Any
@@ -29,11 +33,19 @@ class FakeTimeLoop(asyncio.SelectorEventLoop):
             done.set_exception(error)
         return done
 
-    def _run_once(self) -> None:
-        waiting: Any = self
-        if not waiting._ready and waiting._scheduled:
-            self._now = max(self._now, waiting._scheduled[0].when())
-        super()._run_once()  # type: ignore[misc]
+
+class _Passing(selectors.DefaultSelector):
+    """Where a loop would wait for its next timer, time passes instead."""
+
+    def __init__(self, loop: FakeTimeLoop) -> None:
+        super().__init__()
+        self._loop = loop
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        if timeout is None:
+            return super().select(None)
+        self._loop.pass_by(max(0.0, timeout))
+        return super().select(0)
 
 
 def on_fake_time(test: Callable[P, Awaitable[None]]) -> Callable[P, None]:

@@ -177,7 +177,6 @@ async def _play(seed: int) -> list[str]:
     return story
 
 
-@pytest.mark.timeout(400)  # it takes two minutes: to be found out why
 @on_fake_time
 async def test_the_same_seed_plays_the_same_story() -> None:
     first, again, other = await _play(1), await _play(1), await _play(2)
