@@ -9,7 +9,7 @@ import asyncpg
 
 from bench.floors_bus import raw_consume
 from bench.floors_store import sqlite_insert_floor
-from bench.stand import Stand, is_complete, wait_numbered
+from bench.stand import LOOK_S, Stand, is_complete, wait_numbered
 from ops.clients import Client, until
 
 CHANGE_BYTES = 1_300
@@ -109,6 +109,7 @@ async def _arrived(stand: Stand) -> None:
             ),
             "changes applied",
             600,
+            every=LOOK_S,
         )
     finally:
         await client.close()

@@ -21,6 +21,9 @@ from ops.system import System, TillNode, fill_system, make_system, remove_system
 
 LOAD_TIMEOUT_S = 1_800.0
 
+LOOK_S = 0.1
+"""Between two looks at what is measured: a look costs it some milliseconds, and a floor is not looked at."""
+
 
 @dataclass
 class Stand:
@@ -58,7 +61,13 @@ class Stand:
         began = time.perf_counter()
         client = Client(self.till.url)
         try:
-            await until(lambda: client.get("/status"), is_complete, "till complete", LOAD_TIMEOUT_S)
+            await until(
+                lambda: client.get("/status"),
+                is_complete,
+                "till complete",
+                LOAD_TIMEOUT_S,
+                every=LOOK_S,
+            )
         finally:
             await client.close()
         return time.perf_counter() - began
@@ -93,11 +102,11 @@ async def wait_numbered(system: System) -> None:
     connection = await asyncpg.connect(system.dsn)
     try:
 
-        async def marks() -> int:
-            found: int = await connection.fetchval("SELECT count(*) FROM feed_mark")
+        async def marked() -> bool:
+            found: bool = await connection.fetchval("SELECT EXISTS (SELECT FROM feed_mark)")
             return found
 
-        await until(marks, lambda left: left == 0, "changes numbered", LOAD_TIMEOUT_S)
+        await until(marked, lambda left: not left, "changes numbered", LOAD_TIMEOUT_S, every=LOOK_S)
     finally:
         await connection.close()
 

@@ -49,7 +49,7 @@ LONGEST_REST_S = 0.5
 """It rests twice as long as it worked, at most so long: what comes meanwhile is numbered in one go."""
 
 ANALYSE_ROWS = 5_000
-"""After this many rows, or a fifth of all, the planner looks at the feeds again."""
+"""After this many new entries, or a fifth of all, the planner looks at the feeds again."""
 
 
 class Sequencer:
@@ -62,7 +62,7 @@ class Sequencer:
         self._pages = pages
         self._publish = publish
         self._rng = rng
-        self._numbered = self._analysed = 0
+        self._added = self._analysed = 0
         self._numbered_at = -LEISURE_AFTER_S
 
     async def run(self) -> None:
@@ -135,9 +135,9 @@ class Sequencer:
 
     async def _analyse(self, done: Pass) -> None:
         """A first import outruns the server's own statistics, and plans made without them are slow."""
-        self._numbered += sum(one.rows for one in done.numbered)
-        if self._numbered - self._analysed > max(ANALYSE_ROWS, self._analysed // 5):
-            self._analysed = self._numbered
+        self._added += sum(one.added for one in done.numbered)
+        if self._added - self._analysed > max(ANALYSE_ROWS, self._analysed // 5):
+            self._analysed = self._added
             async with self._pool.acquire() as connection:
                 await store.analyse(connection)
 

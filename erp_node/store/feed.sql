@@ -204,7 +204,7 @@ progress AS (
     SELECT scope, array_agg(entity) AS entities, array_agg(value) AS applied
     FROM numbered WHERE kind = 'progress' GROUP BY scope
 )
-SELECT pass.*, scope, before, head, rows, entities, applied
+SELECT pass.*, scope, before, head, rows, first_times, entities, applied
 FROM (
     SELECT count(*) AS marks, (SELECT count(*) FROM waiting) AS waiting FROM picked
 ) AS pass
