@@ -13,10 +13,10 @@ from typing import TypeAlias
 import structlog
 from pydantic import ValidationError
 
-from contracts.customers import Customer
 from contracts.feed import PAGE_ROWS
 from contracts.limits import RECORD_BYTES
 from contracts.matching import RULE, words_of
+from contracts.stored import read_stored
 from erp_node.pages import BuiltPage, PageBuilder
 from erp_node.store import feed as store
 from erp_node.store.faults import is_transient
@@ -212,7 +212,7 @@ async def _word(connection: Connection, unworded: Sequence[Unworded]) -> None:
 def make_words(unworded: Unworded) -> Worded | Trouble:
     """The words of a record, or the first field that is wrong. Never a value: reasons are shown and logged."""
     try:
-        words = words_of(Customer.model_validate_json(unworded.record))
+        words = words_of(read_stored(unworded.record))
         return Worded(unworded.id, unworded.version, words)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
