@@ -184,7 +184,7 @@ async def open_node(settings: PosSettings, who: Enrolment, stack: AsyncExitStack
             pos_id=who.pos_id, centre=who.centre, clock=clock, rng=rng,
         ),
         searches=searches, presence=presence, relay=relay, operators=operators, sessions=sessions,
-        gate=Gate(sessions, operators.find), clock=clock, loading=catch_up.loading,
+        gate=Gate(sessions, operators.find), clock=clock, loading=catch_up.loading, tidying=catch_up.tidying,
         storage=lambda: store.trouble,
     )  # fmt: skip
     running = (incoming, outgoing, asking, relay, presence, catch_up, sweep)
