@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -11,8 +11,9 @@ import msgspec
 from contracts.customers import Address, Customer, CustomerKind, display_name
 from contracts.decoders import struct_of
 from contracts.search import Criteria
+from pos_node.ordering import Line, find_lines, name_at, read_line
 from pos_node.store.customers import split_editors
-from pos_node.store.places import ROW_MASK, row_at
+from pos_node.store.places import order_of
 from pos_node.store.words import found_by_reading, match_of, read_gap
 
 _SHOWN_ADDRESS = frozenset({"type", "country", "postal_code", "town", "street", "building"})
@@ -77,53 +78,30 @@ def list_customers(
     """
     query = criteria.query()
     match = match_of(query)
-    place = -1 if after is None else after
     if match is not None and match.table == "detail" and read_gap(connection).open:
         match = None
-    if match is None:
-        places = found_by_reading(connection, query, place, limit + 1)
-        found = [_read_line(connection, one) for one in places[:limit]]
-        return _page(found, len(places), limit)
-    lines = connection.execute(LINES[match.table], (match.text, place, limit + 1)).fetchall()
-    return _page(lines[:limit], len(lines), limit)
+    if match is not None:
+        return _page(find_lines(connection, match, after, limit + 1), limit)
+    passed = None if after is None else order_of(after, name_at(connection, after))
+    places = found_by_reading(connection, query, passed, limit + 1)
+    return _page([read_line(connection, one) for one in places], limit)
 
 
-_LINE = "id, version, editors, shown IS NOT NULL, CAST(coalesce(shown, record) AS BLOB)"
-LINES = {
-    table: f"""
-        SELECT {table}.rowid, {_LINE}
-        FROM {table} CROSS JOIN customer ON customer.row = {table}.rowid & {ROW_MASK}
-        WHERE {table} MATCH ? AND {table}.rowid > ?
-        ORDER BY {table}.rowid LIMIT ?
-        """
-    for table in ("word", "detail")
-}
-"""Places come out of the index in the order of names: nothing is sorted, nothing beyond the limit is read."""
-
-_Line: TypeAlias = tuple[int, bytes, int, str | None, int, bytes]
+def _page(lines: Sequence[Line], limit: int) -> ListPage:
+    return ListPage(
+        tuple([_make_row(one) for one in lines[:limit]]), len(lines), len(lines) > limit
+    )
 
 
-def _page(lines: Sequence[_Line], count: int, limit: int) -> ListPage:
-    return ListPage(tuple([_make_row(*line) for line in lines]), count, count > limit)
-
-
-def _read_line(connection: sqlite3.Connection, place: int) -> _Line:
-    row = row_at(place)
-    found = connection.execute(f"SELECT {_LINE} FROM customer WHERE row = ?", (row,)).fetchone()
-    return place, *found
-
-
-def _make_row(
-    place: int, id_: bytes, version: int, editors: str | None, local: int, record: bytes
-) -> ListRow:
-    one = _read(record)
+def _make_row(line: Line) -> ListRow:
+    one = _read(line.record)
     main = _NOWHERE
     for address in one.addresses:
         if address.type == "main":
             main = address
             break
     return ListRow(
-        place, UUID(bytes=id_), version, split_editors(editors), bool(local),
+        line.place, UUID(bytes=line.id), line.version, split_editors(line.editors), bool(line.local),
         one.kind, one.code, display_name(one.kind, one.name, one.first_name, one.last_name),
         one.tax_number, main.country or one.country_code, main.postal_code, main.town,
         _both(main.street, main.building), one.siret, one.email, one.identity_document, one.phone,

@@ -4,9 +4,13 @@ The first eight signs of the name's words, five bits each, then the 23 bits of t
 are places, so that what is found comes out in the order of names, and tells which row it is.
 """
 
+from typing import TypeAlias
+
 ROW_BITS = 23
 ROW_MASK = (1 << ROW_BITS) - 1
 SIGNS = 8
+
+Order: TypeAlias = tuple[int, str, int]
 
 _END, _SPACE, _DIGIT, _FIRST_LETTER, _OTHER = b"0", b"1", b"2", 3, b"t"
 _DIGITS_32 = b"0123456789abcdefghijklmnopqrstuv"
@@ -30,6 +34,16 @@ def place_of(name: str, row: int) -> int:
     """The place of the customer of a row whose words of column name these are."""
     signs = name.encode()[:SIGNS].translate(_RANKS).ljust(SIGNS, _END)
     return int(signs, 32) << ROW_BITS | row
+
+
+def group_of(place: int) -> int:
+    """What customers share whose names begin with the same signs."""
+    return place >> ROW_BITS
+
+
+def order_of(place: int, name: str) -> Order:
+    """What a list in the order of whole names is sorted by."""
+    return group_of(place), name, place
 
 
 def row_at(place: int) -> int:

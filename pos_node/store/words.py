@@ -7,14 +7,16 @@ no table has together, customers are read one by one (`found_by_reading`).
 """
 
 import sqlite3
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from operator import itemgetter
 from typing import Literal, TypeAlias
 
 from contracts.matching import COLUMNS, Alternative, Clause, Column, Query, kind_filter, matches
 from pos_node.store.many import insert_many
-from pos_node.store.places import place_of
+from pos_node.store.places import Order, order_of, place_of
 
 Table = Literal["word", "detail"]
 Indexed: TypeAlias = tuple[int, str]
@@ -240,18 +242,19 @@ def _quoted(word: str) -> str:
 
 
 def found_by_reading(
-    connection: sqlite3.Connection, query: Query, after: int, limit: int
+    connection: sqlite3.Connection, query: Query, passed: Order | None, limit: int
 ) -> list[int]:
-    """Places of customers that match, in the order of names, by reading every customer's words: seconds at a
-    million."""
+    """Places of customers that match, behind one in the order of names (store.places.order_of), by reading every
+    customer's words: seconds at a million."""
     found = sorted(
-        place
+        order_of(place_of(words[_NAME], row), words[_NAME])
         for row, text in _candidates(connection, query)
-        if (words := text.split("\n"))
-        and (place := place_of(words[_NAME], row)) > after
-        and matches(query, words)
+        if (words := text.split("\n")) and matches(query, words)
     )
-    return found[:limit]
+    behind = (
+        place for _, _, place in found[0 if passed is None else bisect_right(found, passed) :]
+    )
+    return list(islice(behind, limit))
 
 
 def _candidates(connection: sqlite3.Connection, query: Query) -> Iterator[Indexed]:

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from contracts.customers import Customer
 from contracts.envelope import dump
 from contracts.feed import State
+from contracts.folding import fold
 from contracts.matching import COLUMNS, Column, matches, words_of
 from contracts.search import AttributeValue, Criteria
-from pos_node.lists import LINES, ListRow, list_customers
+from pos_node.lists import ListRow, list_customers
+from pos_node.ordering import LINES
 from pos_node.store.customers import CustomerData, show_customer, store_customer
 from pos_node.store.inline import InlineDatabase
 from pos_node.store.places import ROW_BITS, place_of
@@ -186,6 +188,57 @@ async def test_list_5_rows_come_in_the_order_of_names(listed: Listed) -> None:
     ]
 
 
+@pytest.mark.parametrize("gap", [False, True], ids=["indexed", "read one by one"])
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 50])
+@pytest.mark.parametrize("phrase", ["", "ber", "lyon"])
+async def test_list_1_names_that_begin_alike_are_in_order_as_well(
+    listed: Listed, limit: int, phrase: str, gap: bool
+) -> None:
+    firsts = ["Zoé", "Louis", "Agnès", "Émile", "Agnès", "Bo", "Éloi"]
+    names = [(last, first) for last in ("Bernardin", "Bernard", "Abel") for first in firsts]
+    town = [{"id": str(UUID(int=1)), "type": "main", "town": "Lyon"}]
+    for number, (last, first) in enumerate(names):
+        one = customer(number, last_name=last, first_name=first, addresses=town)
+        await listed.store(customer_id(number), one)
+    if gap:
+        await listed.database.write(write_gap, Gap(0, 1_000), priority=Priority.FEED)
+    criteria = Criteria(phrase=phrase, column="name" if phrase == "ber" else None)
+    rows = await listed.find(criteria, limit)
+    expected = sorted(
+        fold(f"{last} {first}") for last, first in names if phrase != "ber" or last != "Abel"
+    )
+    assert [fold(row.name) for row in rows] == expected
+    assert len({row.id for row in rows}) == len(rows)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3])
+async def test_list_5_a_crowd_of_namesakes_is_listed_as_it_came(
+    listed: Listed, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pos_node.ordering.NAMESAKES", 4)
+    firsts = ["Zoé", "Louis", "Agnès", "Bo", "Émile", "Carl"]
+    for number, (last, first) in enumerate(
+        (last, first) for last in ("Bernhard", "Abelards") for first in firsts
+    ):
+        await listed.store(customer_id(number), customer(number, last_name=last, first_name=first))
+    rows = await listed.find(Criteria(), limit)
+    assert [row.name for row in rows] == [
+        f"{last} {first}" for last in ("Abelards", "Bernhard") for first in firsts
+    ]
+
+
+async def test_list_1_who_leaves_between_two_pages_leaves_no_hole(listed: Listed) -> None:
+    for number, first in enumerate(["Zoé", "Louis", "Agnès", "Bo"]):
+        await listed.store(
+            customer_id(number), customer(number, last_name="Bernard", first_name=first)
+        )
+    page = await listed.database.read(list_customers, Criteria(), 2)
+    await listed.store(customer_id(2), None)
+    await listed.store(customer_id(3), None)
+    rest = await listed.database.read(list_customers, Criteria(), 2, page.rows[-1].place)
+    assert {"Bernard Louis", "Bernard Zoé"} <= {row.name for row in rest.rows}
+
+
 async def test_list_5_a_new_name_moves_the_row(listed: Listed) -> None:
     for number, name in enumerate(["Adam", "Berg", "Cole"]):
         await listed.store(customer_id(number), customer(number, last_name=name))
@@ -268,7 +321,7 @@ async def test_list_5_nothing_is_sorted_and_nothing_read_beyond_the_limit(
     listed: Listed, table: Table
 ) -> None:
     def plan(connection: sqlite3.Connection) -> list[str]:
-        found = connection.execute(f"EXPLAIN QUERY PLAN {LINES[table]}", ("x", -1, 10))
+        found = connection.execute(f"EXPLAIN QUERY PLAN {LINES[table]}", ("x", -1, 1 << 62, 10))
         return [detail for *_, detail in found]
 
     index, row = await listed.database.read(plan)
