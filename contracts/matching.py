@@ -125,7 +125,8 @@ def words_of(customer: Customer | StoredCustomer) -> tuple[str, ...]:
     )  # fmt: skip
     postal_code, town, street, building, *folded = _folded((*place, *own))
     name, tax_number, code, siret, email, document, phone, extra_phone, national_id = folded
-    attributes = [_attribute(*one) for one in customer.attributes.items()]
+    # In one order, whatever order a database keeps them in: words that are equal need not be indexed anew.
+    attributes = [_attribute(*one) for one in sorted(customer.attributes.items())]
     return (
         _text(name),
         _tax_number(tax_number, customer.country_code or country),

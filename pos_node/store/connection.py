@@ -8,7 +8,8 @@ from pos_node.store.privacy import make_private
 
 CACHE_KIB = {"writer": 16_384, "reader": 4_096}
 MMAP_BYTES = 256 * 1024 * 1024
-CHECKPOINT_PAGES = 2_000
+CHECKPOINT_PAGES = 8_000
+"""Of the log: a page that is changed again and again is written back to the file once."""
 BUSY_MS = 10_000
 PAGE_BYTES = 8_192
 """Of a new file: five customers to a page leave less room unused than two."""

@@ -104,3 +104,10 @@ def test_an_ordinary_record_does_not_take_the_long_way(monkeypatch: pytest.Monke
     monkeypatch.setattr(stored, "Customer", NotAsked)
     found = read_stored(json.dumps(SOUND, ensure_ascii=False))
     assert isinstance(found, msgspec.Struct)
+
+
+def test_search_13_words_do_not_depend_on_the_order_of_attributes() -> None:
+    some = {"size": "xl", "colour": "blue", "a": "b"}
+    one = read_stored(json.dumps({**SOUND, "attributes": some}))
+    other = read_stored(json.dumps({**SOUND, "attributes": dict(reversed(some.items()))}))
+    assert words_of(one) == words_of(other)
