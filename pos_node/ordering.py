@@ -5,38 +5,31 @@ names decide, unless it is too large to be looked at while somebody is typing: t
 """
 
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from itertools import chain, groupby, islice
+from typing import NamedTuple
 
 from pos_node.store.places import ROW_BITS, ROW_MASK, group_of, order_of, row_at
 from pos_node.store.words import Match, Table
 
-NAMESAKES = 1_000
-"""Larger groups keep the order of arrival: a few milliseconds' worth of names."""
+NAMESAKES = 100
+"""Larger groups keep the order of arrival: reading all their names would be felt while typing."""
 
 _NAME = "substr(words, 1, instr(words, char(10)) - 1)"
 _LINE = f"{_NAME}, id, version, editors, shown IS NOT NULL, CAST(coalesce(shown, record) AS BLOB)"
-
-
-def _statement(table: Table, columns: str) -> str:
-    return f"""
-        SELECT {table}.rowid, {columns}
+LINES: dict[Table, str] = {
+    table: f"""
+        SELECT {table}.rowid, {_LINE}
         FROM {table} CROSS JOIN customer ON customer.row = {table}.rowid & {ROW_MASK}
-        WHERE {table} MATCH ? AND {table}.rowid > ? AND {table}.rowid < ?
-        ORDER BY {table}.rowid LIMIT ?
+        WHERE {table} MATCH ? AND {table}.rowid > ?
+        ORDER BY {table}.rowid
         """
+    for table in ("word", "detail")
+}
+"""Places come out of the index in the order of names: nothing is sorted, and reading ends when a page is full."""
 
 
-LINES: dict[Table, str] = {table: _statement(table, _LINE) for table in ("word", "detail")}
-"""Places come out of the index in the order of names: nothing is sorted, nothing beyond the limit is read."""
-
-_NAMES: dict[Table, str] = {table: _statement(table, _NAME) for table in ("word", "detail")}
-_ONE_LINE = f"SELECT {_LINE} FROM customer WHERE row = ?"
-_BEYOND = (1 << 63) - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """What is stored of a customer that the list shows."""
 
     place: int
@@ -48,90 +41,44 @@ class Line:
     record: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Member:
-    """A customer of a group that is cut by a page's end: its line is read if the page has room for it."""
-
-    place: int
-    name: str
-
-
 def find_lines(
     connection: sqlite3.Connection, match: Match, after: int | None, limit: int
 ) -> list[Line]:
     """The next lines behind a place, at most so many, in order."""
-    unsorted: set[int] = set()
-    found: list[Line | _Member] = []
-    start = -1
-    if after is not None:
-        found += _behind(connection, match, after, unsorted)
-        begun = group_of(after)
-        start = after if begun in unsorted else _bounds(begun)[1] - 1
-    if len(found) < limit:
-        lines = _lines(connection, match, start, limit - len(found))
-        found += lines
-        if len(found) == limit:
-            found += _cut_off(connection, match, lines, unsorted)
-    found.sort(key=lambda one: order_of(one.place, _deciding(one, unsorted)))
-    return [
-        one if isinstance(one, Line) else read_line(connection, one.place) for one in found[:limit]
-    ]
-
-
-def _behind(
-    connection: sqlite3.Connection, match: Match, after: int, unsorted: set[int]
-) -> list[_Member]:
-    """The rest of the group in which the page before ended; nothing of one that is too large."""
-    members = _members(connection, match, *_bounds(group_of(after)))
-    if len(members) > NAMESAKES:
-        unsorted.add(group_of(after))
-        return []
-    passed = (name_at(connection, after), after)
-    return [one for one in members if (one.name, one.place) > passed]
-
-
-def _cut_off(
-    connection: sqlite3.Connection, match: Match, lines: Sequence[Line], unsorted: set[int]
-) -> list[_Member]:
-    """The rest of the group in which these lines end; nothing of one that is too large."""
-    last = lines[-1].place
-    group = group_of(last)
-    if group in unsorted:
-        return []
-    rest = _members(connection, match, last, _bounds(group)[1])
-    if len(rest) + sum(group_of(one.place) == group for one in lines) > NAMESAKES:
-        unsorted.add(group)
-        return []
-    return rest
+    if after is None:
+        return list(islice(_in_order(_read(connection, match, -1)), limit))
+    group = group_of(after)
+    lines = _read(connection, match, (group << ROW_BITS) - 1)
+    begun = list(islice(lines, NAMESAKES + 1))
+    if len(begun) > NAMESAKES and group_of(begun[-1].place) == group:
+        return list(islice(_in_order(_read(connection, match, after), crowd=group), limit))
+    passed = order_of(after, name_at(connection, after))
+    ordered = _in_order(chain(begun, lines))
+    return list(islice((one for one in ordered if order_of(one.place, one.name) > passed), limit))
 
 
 def read_line(connection: sqlite3.Connection, place: int) -> Line:
     """The line of the customer at a place, which must be there."""
-    return Line(place, *connection.execute(_ONE_LINE, (row_at(place),)).fetchone())
+    found = connection.execute(f"SELECT {_LINE} FROM customer WHERE row = ?", (row_at(place),))
+    return Line(place, *found.fetchone())
 
 
 def name_at(connection: sqlite3.Connection, place: int) -> str:
     """The words of the name of the customer at a place; empty when it has left the list."""
-    found = connection.execute(
-        f"SELECT {_NAME} FROM customer WHERE row = ?", (row_at(place),)
-    ).fetchone()
-    return (found and found[0]) or ""
+    found = connection.execute(f"SELECT {_NAME} FROM customer WHERE row = ?", (row_at(place),))
+    (name,) = found.fetchone() or (None,)
+    return name or ""
 
 
-def _lines(connection: sqlite3.Connection, match: Match, start: int, limit: int) -> list[Line]:
-    found = connection.execute(LINES[match.table], (match.text, start, _BEYOND, limit))
-    return [Line(*one) for one in found]
+def _read(connection: sqlite3.Connection, match: Match, start: int) -> Iterator[Line]:
+    """Lines behind a place as the index has them."""
+    return map(Line._make, connection.execute(LINES[match.table], (match.text, start)))
 
 
-def _members(connection: sqlite3.Connection, match: Match, start: int, end: int) -> list[_Member]:
-    found = connection.execute(_NAMES[match.table], (match.text, start, end, NAMESAKES + 1))
-    return [_Member(*one) for one in found]
-
-
-def _deciding(one: Line | _Member, unsorted: set[int]) -> str:
-    return "" if group_of(one.place) in unsorted else one.name
-
-
-def _bounds(group: int) -> tuple[int, int]:
-    """The places before and behind a group's."""
-    return (group << ROW_BITS) - 1, (group + 1) << ROW_BITS
+def _in_order(lines: Iterable[Line], crowd: int | None = None) -> Iterator[Line]:
+    """The lines of each group by their names; those of `crowd`, and of any that is as large, as they come."""
+    for group, members in groupby(lines, lambda one: group_of(one.place)):
+        some = [] if group == crowd else list(islice(members, NAMESAKES + 1))
+        if len(some) <= NAMESAKES:
+            some.sort(key=lambda one: (one.name, one.place))
+        yield from chain(some, members)
