@@ -81,4 +81,4 @@ def _in_order(lines: Iterable[Line], crowd: int | None = None) -> Iterator[Line]
         some = [] if group == crowd else list(islice(members, NAMESAKES + 1))
         if len(some) <= NAMESAKES:
             some.sort(key=lambda one: (one.name, one.place))
-        yield from chain(some, members)
+        yield from chain(some, members)  # noqa: B031 - the rest of the same members
