@@ -8,6 +8,7 @@ change of the whole part, its value written as in the record.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts import paths
@@ -36,8 +37,7 @@ class Conflict:
     lost: Value
 
 
-@dataclass(frozen=True, slots=True)
-class Merge:
+class Merge(msgspec.Struct, frozen=True, gc=False):
     """The record after the changes that could be kept, and those that could not."""
 
     fields: Fields

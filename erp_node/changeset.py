@@ -1,8 +1,10 @@
 """What the entries of one batch see of the customers, and what they leave to be written."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from uuid import UUID
+
+from msgspec import structs
 
 from contracts.customers import code_key
 from contracts.journal import CustomerAdded, Verdict
@@ -105,7 +107,7 @@ class Changeset:
         stored = earlier.before if earlier else before
         write = Write(customer, author.operator, f"pos.{place.till.pos_id}", author.at, stored)
         if earlier is not None and customer.version == 0:
-            write = replace(earlier, held=customer)
+            write = structs.replace(earlier, held=customer)
         self.undone.writes[customer.id] = write
 
     def _answer(self, place: Place, verdict: Verdict | None) -> None:

@@ -5,12 +5,13 @@ Every change is one transaction on a locked row; triggers give the version and t
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
 import asyncpg
+from msgspec import structs
 
 from contracts.changes import diff
 from contracts.customers import Customer, tax_key
@@ -138,7 +139,7 @@ async def set_state(
     supplier (SYNC-1, SYNC-4). None stays as it is. Raises as edit_customer."""
 
     def switched(held: Held) -> Held:
-        return replace(
+        return structs.replace(
             held,
             state=held.state if state is None else state,
             is_customer=held.is_customer if is_customer is None else is_customer,
@@ -229,7 +230,7 @@ async def _check_centres(database: Database, availability: Availability) -> None
 
 def _available(held: Held, availability: Availability) -> Held:
     editors = availability.editors
-    return replace(
+    return structs.replace(
         held,
         everywhere=availability.everywhere,
         centres=tuple(sorted(set(availability.centres))),

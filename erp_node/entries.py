@@ -1,10 +1,13 @@
 """A till's journal entries as they come out of a queue: read, their sender checked, put in order. No I/O."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TypeAlias
 from uuid import UUID
+
+import msgspec
+from msgspec import structs
 
 from contracts import envelope, registry
 from contracts.envelope import Headers, MessageError
@@ -22,8 +25,7 @@ _HASH_LETTERS = 8
 Change: TypeAlias = CustomerAdded | CustomerEdited
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """A numbered entry of one till; `data` is None when it cannot be read, and `bad` says why.
 
     `index` is its place in the batch. `redelivered`: the broker delivers it again.
@@ -46,7 +48,7 @@ class Entry:
 
     def unreadable(self, bad: Bad) -> "Entry":
         """The same number without its content: what is left of an entry that cannot be applied."""
-        return replace(self, data=None, bad=bad, key=str(self.customer_id))
+        return structs.replace(self, data=None, bad=bad, key=str(self.customer_id))
 
     @property
     def customer_id(self) -> UUID | None:

@@ -88,8 +88,7 @@ class Sequencer:
                         began = loop.time()
                         await self.catch_up()
                         failures = 0
-                        worked = loop.time() - began
-                        await asyncio.sleep(min(LONGEST_REST_S, RESTS * worked))
+                        await self._rest(loop.time() - began)
                         await bell.wait()
             except Exception as error:
                 _report(error)
@@ -109,16 +108,19 @@ class Sequencer:
                 await self._tell(done)
                 await self._analyse(done)
             if done.marks == MARKS:
-                await self._make_room(loop.time() - began)
+                if self._pressure.high:
+                    await self._rest(loop.time() - began)
                 continue
             busy = loop.time() - self._numbered_at < LEISURE_AFTER_S
             if busy or not await word_at_leisure(self._pool):
                 return
 
-    async def _make_room(self, worked: float) -> None:
-        """Rests between passes while tills' changes wait to be applied."""
+    async def _rest(self, worked: float) -> None:
+        """Leaves the database to others, longer while tills' changes wait to be applied."""
         if self._pressure.high:
             await asyncio.sleep(min(LONGEST_REST_UNDER_PRESSURE_S, RESTS_UNDER_PRESSURE * worked))
+        else:
+            await asyncio.sleep(min(LONGEST_REST_S, RESTS * worked))
 
     async def _tell(self, done: Pass) -> None:
         """Sends what was numbered, or only the heads when much more is coming."""

@@ -1,7 +1,7 @@
 """What becomes of a till's change in the ERP: pure decisions (SYNC-3, CUST-1, CUST-4, CUST-9, CUST-11, CUST-13)."""
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -21,8 +21,7 @@ TOLD_BYTES = 32 * 1024
 """Lost values of this length are told to the till; of further ones only the names."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True, gc=False):
     """One entry's place in its till's journal."""
 
     till: Till
@@ -30,8 +29,7 @@ class Place:
     seq: int
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """What one entry leads to. `customer` is what is to be stored, None when nothing changes.
 
     `held`: from now on this till holds the customer (SYNC-2).

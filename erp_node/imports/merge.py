@@ -1,9 +1,11 @@
 """What a row makes of the customer there is, or of nobody. Pure."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
+
+from msgspec import structs
 
 from contracts.customers import Address, Consent, Customer, code_key
 from erp_node.centres import unknown_place
@@ -74,7 +76,7 @@ def _placed(held: Held, placing: Placing) -> Held:
     if held.version == 0 and placing.everywhere is None and placing.centres is None:
         everywhere = True
     active = held.state if placing.active is None else ("active" if placing.active else "inactive")
-    return replace(
+    return structs.replace(
         held,
         state=active,
         everywhere=everywhere,

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Literal, Self
 from uuid import UUID
 
 import msgspec
+from msgspec import structs
 from pydantic import ValidationError
 
 from contracts.customers import Customer, code_key, display_name
@@ -30,8 +31,7 @@ _WORDED = sorted(Customer.model_fields.keys() - WORDLESS)
 State = Literal["active", "inactive", "deleted", "anonymised"]
 
 
-@dataclass(frozen=True)
-class Held:
+class Held(msgspec.Struct, frozen=True, dict=True):
     """A customer as the ERP holds it; `text` is the record as JSON. Version 0: not stored yet."""
 
     id: UUID
@@ -50,7 +50,7 @@ class Held:
 
     def with_customer(self, customer: Customer) -> Self:
         """The same with another record."""
-        new = replace(self, text=customer.model_dump_json(exclude_none=True))
+        new = structs.replace(self, text=customer.model_dump_json(exclude_none=True))
         new.__dict__["customer"] = customer
         return new
 
@@ -127,8 +127,7 @@ class StoredLine:
     line: HistoryLine
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(msgspec.Struct, frozen=True, gc=False):
     """A customer to be stored, and whose doing it is. `before`: as it is stored now."""
 
     held: Held

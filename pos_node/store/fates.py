@@ -1,7 +1,8 @@
 """What becomes of a row that arrives when the till already has something of the same entity."""
 
-from dataclasses import dataclass
 from enum import Enum
+
+import msgspec
 
 from contracts.feed import ABSORBING, State
 
@@ -13,8 +14,7 @@ class Fate(Enum):
     LEAVE = "leave"
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(msgspec.Struct, frozen=True, gc=False):
     """What the till has of the entity a row is about."""
 
     scope: str | None

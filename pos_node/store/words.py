@@ -14,6 +14,8 @@ from itertools import islice
 from operator import itemgetter
 from typing import Literal, TypeAlias
 
+import msgspec
+
 from contracts.matching import COLUMNS, Alternative, Clause, Column, Query, kind_filter, matches
 from pos_node.store.many import insert_many
 from pos_node.store.places import Order, order_of, place_of
@@ -86,8 +88,7 @@ def write_gap(connection: sqlite3.Connection, gap: Gap) -> None:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class WordsChange:
+class WordsChange(msgspec.Struct, frozen=True, gc=False):
     """A row whose words change: None before it comes in, None after it has gone."""
 
     row: int
