@@ -8,8 +8,6 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-import uvloop
-
 T = TypeVar("T")
 
 
@@ -17,7 +15,7 @@ class Bridge:
     """Runs coroutines of real connections to their end."""
 
     def __init__(self) -> None:
-        self._loop = uvloop.new_event_loop()
+        self._loop = asyncio.SelectorEventLoop()
         self.calls = 0
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from contracts.topology import Rights, erp_topology
-from messaging.channel import Message, MessagingError, NotAllowed
+from messaging.channel import LinkDown, Message, MessagingError, NotAllowed
 from messaging.memory.admin import MemoryAdmin
 from messaging.memory.broker import MemoryBroker
 from messaging.memory.connection import MemoryConnection
@@ -18,8 +18,9 @@ REMEMBERED = 400
 """Messages kept to be replayed."""
 
 Mishap = Literal[
-    "lost", "twice", "late", "confirm_lost", "malformed", "oversized", "newer", "damaged", "unsigned"
-]
+    "lost", "twice", "late", "confirm_lost", "sender_killed",
+    "malformed", "oversized", "newer", "damaged", "unsigned",
+]  # fmt: skip
 
 
 @dataclass(eq=False)
@@ -60,19 +61,34 @@ class Bus(MemoryBroker):
         super().__init__(delay=self._travel)
         self.traps: list[Trap] = []
         self.passed: list[Passed] = []
+        self.apart: set[str] = set()
+        """Labels of processes that reach no broker."""
         self.watch: Callable[[Seen], None] | None = None
-        self.met: dict[str, int] = {}
+        self.on_trap: Callable[[Trap, str], None] = lambda trap, user: None
+        """Told of each trap as it springs, and whose message it took."""
 
     def _travel(self) -> float:
-        return 0.0005 + self._rng.random() * 0.004 + (self._rng.random() * self.slow if self.slow else 0.0)
+        return (
+            0.0005
+            + self._rng.random() * 0.004
+            + (self._rng.random() * self.slow if self.slow else 0.0)
+        )
 
-    def publish(
-        self, user: str, message: Message, *, damaged: bool = False
-    ) -> tuple[bool, bool]:
+    def open(self, user: str, label: str) -> MemoryConnection:
+        if label.split(" ")[0] in self.apart:
+            raise LinkDown("no route to host")
+        return super().open(user, label)
+
+    def publish(self, user: str, message: Message, *, damaged: bool = False) -> tuple[bool, bool]:
         trap = self._trap_for(message)
         if trap is None:
             return self._pass(user, message, "passed")
-        self.met[trap.mishap] = self.met.get(trap.mishap, 0) + 1
+        try:
+            return self._spring(trap, user, message)
+        finally:
+            self.on_trap(trap, user)
+
+    def _spring(self, trap: Trap, user: str, message: Message) -> tuple[bool, bool]:
         match trap.mishap:
             case "lost":
                 self._tell(user, message, "lost")
@@ -88,6 +104,8 @@ class Bus(MemoryBroker):
                 done = self._pass(user, message, "its confirm lost")
                 self._cut_publisher(user)
                 return done
+            case "sender_killed":
+                return self._pass(user, message, "its sender killed")
             case "damaged":
                 return self._pass(user, message, "damaged", damaged=True)
             case _:
@@ -122,7 +140,9 @@ class Bus(MemoryBroker):
     def _cut_publisher(self, user: str) -> None:
         """The connection that publishes is cut before the confirm is on its way."""
         for connection in tuple(self.connections):
-            if connection.user == user and ("journal" in connection.name or "publ" in connection.name):
+            if connection.user == user and (
+                "journal" in connection.name or "publ" in connection.name
+            ):
                 self.cut(connection)
 
     def _tell(self, user: str, message: Message, fate: str) -> None:

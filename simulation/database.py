@@ -5,10 +5,12 @@ import random
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import cache
 from typing import Any, Literal
 
 import asyncpg
 
+from erp_node.store import tills as till_rows
 from simulation.clock import BEGAN
 from simulation.server import Real, Server, Use
 
@@ -17,12 +19,15 @@ Failure = Literal["before", "after"]
 
 Ring = Callable[..., None]
 
+HEAR = till_rows.SQL["hear"]
+"""A till's sign of life: written often, read by nobody but people."""
+
 
 class Bells:
     """Who listens for NOTIFY. `deaf`: so many rings are lost."""
 
     def __init__(self) -> None:
-        self._listening: list[tuple["SimulatedConnection", Ring]] = []
+        self._listening: list[tuple[SimulatedConnection, Ring]] = []
         self.deaf = 0
 
     def add(self, connection: "SimulatedConnection", ring: Ring) -> None:
@@ -64,20 +69,35 @@ class SimulatedPool:
             connection.lose()
 
     async def fetch(self, query: str, *arguments: object, timeout: float | None = None) -> Any:
-        async with self.acquire() as one:
-            return await one.fetch(query, *arguments)
+        return await self._ask("fetch", query, arguments)
 
     async def fetchrow(self, query: str, *arguments: object, timeout: float | None = None) -> Any:
-        async with self.acquire() as one:
-            return await one.fetchrow(query, *arguments)
+        return await self._ask("fetchrow", query, arguments)
 
     async def fetchval(self, query: str, *arguments: object, timeout: float | None = None) -> Any:
-        async with self.acquire() as one:
-            return await one.fetchval(query, *arguments)
+        return await self._ask("fetchval", query, arguments)
 
     async def execute(self, query: str, *arguments: object) -> str:
         async with self.acquire() as one:
             return await one.execute(query, *arguments)
+
+    async def _ask(self, method: str, query: str, arguments: tuple[object, ...]) -> Any:
+        """A statement by itself. One that only reads is not put again while nothing was written."""
+        if writes(query) or "renewed_at" in query:
+            async with self.acquire() as one:
+                return await getattr(one, method)(query, *arguments)
+        key = (self.use, method, query, *map(repr, arguments))
+        if key in self.server.known:
+            self._check()
+            await take_a_moment(self.rng)
+            self._check()
+            self.on_statement(query)
+            if key in self.server.known:
+                return self.server.known[key]
+        async with self.acquire() as one:
+            result = await getattr(one, method)(query, *arguments)
+        self.server.known[key] = result
+        return result
 
     def lose_all(self) -> None:
         """Every connection ends, as when the server restarts."""
@@ -155,14 +175,16 @@ class SimulatedConnection:
     async def _do(self, query: str, work: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
         pool = self._pool
         self._need()
-        await _take_a_moment(pool.rng)
+        await take_a_moment(pool.rng)
         real = self._need()
         pool.on_statement(query)
-        fails = pool.failing.pop(0) if pool.failing and _writes(query) else None
+        fails = pool.failing.pop(0) if pool.failing and writes(query) else None
         if fails == "before":
             raise self._lost()
         _tell_time(pool.server, real, query)
         result = pool.server.bridge.run(work(real.connection))
+        if writes(query) and query != HEAR:
+            pool.server.known.clear()
         if real.rang and not self._transacting:
             real.rang = False
             pool.bells.ring()
@@ -177,10 +199,12 @@ class SimulatedConnection:
 
     def _lost(self) -> asyncpg.PostgresError:
         self.lose()
-        return asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+        return asyncpg.ConnectionDoesNotExistError(
+            "connection was closed in the middle of operation"
+        )
 
 
-async def _take_a_moment(rng: random.Random) -> None:
+async def take_a_moment(rng: random.Random) -> None:
     """Others may act between two statements; sometimes many do."""
     drawn = rng.random()
     if drawn < 0.9:
@@ -189,7 +213,9 @@ async def _take_a_moment(rng: random.Random) -> None:
         await asyncio.sleep((drawn - 0.9) / 2)
 
 
-def _writes(query: str) -> bool:
+@cache
+def writes(query: str) -> bool:
+    """Whether a statement may change anything. Reading ones begin with SELECT here."""
     return query == "COMMIT" or not query.lstrip().startswith(("SELECT", "BEGIN"))
 
 

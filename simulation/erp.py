@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -32,7 +33,13 @@ class ErpProcess:
     """`start` and `kill` as often as wanted."""
 
     def __init__(
-        self, number: int, server: Server, bells: Bells, bus: Bus, rng: random.Random, observer: Observer
+        self,
+        number: int,
+        server: Server,
+        bells: Bells,
+        bus: Bus,
+        rng: random.Random,
+        observer: Observer,
     ) -> None:
         self.label = f"erp{number}"
         self.clock = SimulatedClock()
@@ -40,6 +47,8 @@ class ErpProcess:
         self.failure: BaseException | None = None
         self.kill_at: int | None = None
         """So many statements later it is killed."""
+        self.on_killed: Callable[[], None] = lambda: None
+        """Called when `kill_at` has killed it."""
         self._server = server
         self._bells = bells
         self._bus = bus
@@ -112,6 +121,7 @@ class ErpProcess:
         self.kill_at -= 1
         if self.kill_at < 0:
             self.kill()
+            self.on_killed()
             raise asyncio.CancelledError
 
     @asynccontextmanager

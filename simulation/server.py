@@ -1,6 +1,5 @@
 """One real database of a job: its connections, lent to simulated processes, and emptied between two schedules."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any, Literal
@@ -64,6 +63,8 @@ class Server:
     every: list[Real] = field(default_factory=list)
     free: dict[Use, list[Real]] = field(default_factory=lambda: {"work": [], "questions": []})
     tables: tuple[str, ...] = ()
+    known: dict[tuple[object, ...], Any] = field(default_factory=dict)
+    """What reading statements gave since anything was last written: they would give the same again."""
 
     @classmethod
     def open(cls, maintenance: str, name: str) -> "Server":
@@ -111,6 +112,7 @@ class Server:
 
     def empty(self) -> None:
         """As it was when it was made; the same connections will be lent in the same order."""
+        self.known.clear()
         for real in self.every:
             if real.connection.is_in_transaction():
                 self.bridge.run(real.connection.execute("ROLLBACK"))
@@ -140,6 +142,7 @@ class Server:
 
     def restore(self, saved: dict[str, bytes]) -> None:
         """Puts a backup in the place of everything. No simulated process may be connected."""
+        self.known.clear()
         names = ", ".join(self.tables)
         first = self.every[0].connection
 
@@ -162,6 +165,3 @@ class Server:
         out = BytesIO()
         self.bridge.run(self.every[0].connection.copy_from_table(name, output=out))
         return out.getvalue()
-
-
-Statement = Callable[[], object]

@@ -104,6 +104,24 @@ class TillProcess:
         """Puts the copy in the place of the file of a till that does not run."""
         copy_file(folder / DATABASE_FILE, self.path)
 
+    def restore_epoch(self, folder: Path) -> None:
+        """The file beside as well: a whole machine is put back."""
+        if (folder / EPOCH_FILE).exists():
+            (self.folder / EPOCH_FILE).write_bytes((folder / EPOCH_FILE).read_bytes())
+
+    def damage(self, place: float, truncated: bool) -> None:
+        """Kills it, and leaves its file unreadable in part."""
+        self.kill()
+        data = bytearray(self.path.read_bytes())
+        at = int(place * len(data))
+        if truncated:
+            del data[max(at, 1) :]
+        else:
+            data[at : at + 4096] = bytes(255 for _ in data[at : at + 4096])
+        self.path.write_bytes(data)
+        for ending in ("-wal", "-shm"):
+            self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
+
     def set_clock(self, seconds: float) -> None:
         self.clock.wrong_by = timedelta(seconds=seconds)
 

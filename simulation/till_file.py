@@ -5,8 +5,9 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import Literal, TypeVar, TypeVarTuple
+from typing import Literal, Protocol, TypeVar, TypeVarTuple
 
 from pos_node import journal
 from pos_node.store.errors import Closed, Damaged, LockedElsewhere, StoreError
@@ -20,18 +21,32 @@ Ts = TypeVarTuple("Ts")
 
 Moment = Literal["before_commit", "after_commit"]
 
-Witness = Callable[[str, str, int, str], None]
-"""Told of every version stored: what it is of, its key, version, state."""
+
+class Witness(Protocol):
+    """Told of what was committed."""
+
+    def stored(self, kind: str, key: str, version: int, state: str) -> None:
+        """A version of a row."""
+        ...
+
+    def journalled(self, entry: str, epoch: str, seq: int, body: bytes) -> None:
+        """An entry of the journal, or a new number of one."""
+        ...
+
 
 _WATCHED = """
 CREATE TEMP TRIGGER simulated_customer_in AFTER INSERT ON main.customer
-BEGIN SELECT witness('customer', hex(NEW.id), NEW.version, NEW.state); END;
+BEGIN SELECT stored('customer', hex(NEW.id), NEW.version, NEW.state); END;
 CREATE TEMP TRIGGER simulated_customer_up AFTER UPDATE OF version, state ON main.customer
-BEGIN SELECT witness('customer', hex(NEW.id), NEW.version, NEW.state); END;
+BEGIN SELECT stored('customer', hex(NEW.id), NEW.version, NEW.state); END;
 CREATE TEMP TRIGGER simulated_reference_in AFTER INSERT ON main.reference
-BEGIN SELECT witness('reference', NEW.key, NEW.version, NEW.state); END;
+BEGIN SELECT stored('reference', NEW.key, NEW.version, NEW.state); END;
+CREATE TEMP TRIGGER simulated_journal_in AFTER INSERT ON main.journal
+BEGIN SELECT journalled(NEW.id, NEW.epoch, NEW.seq, NEW.body); END;
+CREATE TEMP TRIGGER simulated_journal_up AFTER UPDATE OF epoch, seq ON main.journal
+BEGIN SELECT journalled(NEW.id, NEW.epoch, NEW.seq, NEW.body); END;
 CREATE TEMP TRIGGER simulated_reference_up AFTER UPDATE OF version, state ON main.reference
-BEGIN SELECT witness('reference', NEW.key, NEW.version, NEW.state); END;
+BEGIN SELECT stored('reference', NEW.key, NEW.version, NEW.state); END;
 """
 
 
@@ -52,7 +67,7 @@ class TillFile:
         """The process is killed at this moment of the write after so many others."""
         self.on_kill: Callable[[], None] = lambda: None
         self._witness = witness
-        self._noted: list[tuple[str, str, int, str]] = []
+        self._noted: list[Callable[[], None]] = []
         self.rebuilt = False
         self._database: InlineDatabase | None = self._open(stamp)
 
@@ -90,7 +105,7 @@ class TillFile:
             raise
         self.trouble = None
         for one in self._noted:
-            self._witness(*one)
+            one()
         if kill == "after_commit":
             self._die()
             raise asyncio.CancelledError
@@ -144,12 +159,16 @@ class TillFile:
     def _watch(self, database: InlineDatabase) -> None:
         connection = database._writer.connection
         connection.execute("PRAGMA wal_autocheckpoint = 0")
-        connection.create_function("witness", 4, self._note)
+        for name, count in (("stored", 4), ("journalled", 4)):
+            connection.create_function(
+                name, count, partial(self._note, getattr(self._witness, name))
+            )
         for trigger in _WATCHED.strip().split("END;\n"):
             connection.execute(f"{trigger.removesuffix('END;')} END")
 
-    def _note(self, kind: str, key: str, version: int, state: str) -> None:
-        self._noted.append((kind, key, version, state))
+    def _note(self, tell: Callable[..., None], *values: object) -> None:
+        """What is rolled back was never there."""
+        self._noted.append(partial(tell, *values))
 
     def _need(self) -> InlineDatabase:
         if self._database is None:

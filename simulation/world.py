@@ -10,7 +10,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from contracts.reference import Centre, Operator
-from contracts.topology import TillAddress
+from contracts.topology import TillAddress, user_of
 from erp_node import reference
 from erp_node.store import customers as customer_rows
 from erp_node.store import tills as till_rows
@@ -19,8 +19,10 @@ from erp_node.store.pool import Pool
 from erp_node.tills import partition_of
 from messaging.observer import Observer, ignore
 from ops.samples import generate_customers
-from simulation.bus import Bus, ErpLogin
+from pos_node.store.errors import StoreError
+from simulation.bus import ERP_USER, Bus, ErpLogin, Trap
 from simulation.chance import stream
+from simulation.checkers.history import History, Stored
 from simulation.clock import BEGAN
 from simulation.database import Bells, SimulatedPool
 from simulation.erp import ErpProcess
@@ -30,18 +32,6 @@ from simulation.till import TillProcess
 
 CENTRES = ("lyon", "lille")
 RIGHTS = frozenset({"customer.edit"})
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A version of a row as a till stored it. `file`: which file of the till, as each backup begins anew."""
-
-    till: str
-    file: int
-    kind: str
-    key: str
-    version: int
-    state: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +66,15 @@ class World:
     erps: list[ErpProcess] = field(default_factory=list)
     tills: list[TillProcess] = field(default_factory=list)
     customers: list[UUID] = field(default_factory=list)
-    stored: list[Stored] = field(default_factory=list)
+    history: History = field(default_factory=History)
     files: dict[str, int] = field(default_factory=dict)
-    tokens: dict[str, str] = field(default_factory=dict)
+    ended_searches: list[tuple[TillProcess, Any, UUID, Any]] = field(default_factory=list)
+    met: set[str] = field(default_factory=set)
+    others: list[TillProcess] = field(default_factory=list)
+    """Tills that run under another's name."""
+    slept: float = 0.0
+    databases: int = 1
+    make_till: Callable[[TillAddress, Path, str | None], TillProcess] | None = None
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     @property
@@ -86,17 +82,65 @@ class World:
         """An ERP process that runs."""
         return next((one for one in self.erps if one.running), None)
 
+    def meet(self, fault: str) -> None:
+        """A fault happened."""
+        self.met.add(fault)
+
+    def start_till(self, till: TillProcess) -> None:
+        """Starts it; when it cannot start now it is tried again."""
+        if till.running:
+            return
+        try:
+            till.start()
+        except StoreError:
+            self.later(1.0, lambda: self.start_till(till))
+
+    def begin_file(self, label: str) -> None:
+        """What a till's file holds is older from now on than it was."""
+        self.files[label] = self.files.get(label, 0) + 1
+
+    def begin_database(self) -> None:
+        """What the ERP holds is older from now on than it was: rows of tills may be as well."""
+        self.databases += 1
+        for till in self.tills:
+            self.begin_file(till.label)
+
+    def twin_of(self, till: TillProcess) -> TillProcess:
+        """Another till of the same identity, from a copy of everything it has."""
+        assert self.make_till is not None
+        folder = self.folder / f"{till.label}-twin"
+        till.save(folder)
+        twin = self.make_till(till.address, folder, f"{till.label}-twin")
+        self.others.append(twin)
+        return twin
+
+    def later(self, seconds: float, act: Callable[[], object]) -> None:
+        self.loop.call_later(seconds, act)
+
     def token(self, who: str) -> str:
         """A word no other change of this world has."""
         made = f"tk{next(self._numbers)}x"
-        self.tokens[made] = who
+        self.history.tokens[made] = who
         return made
 
-    def witness_of(self, label: str) -> Callable[[str, str, int, str], None]:
-        def note(kind: str, key: str, version: int, state: str) -> None:
-            self.stored.append(Stored(label, self.files.get(label, 0), kind, key, version, state))
 
-        return note
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    """What one till stores goes into the world's history."""
+
+    world: World
+    label: str
+
+    def stored(self, kind: str, key: str, version: int, state: str) -> None:
+        world = self.world
+        world.history.stored.append(
+            Stored(self.label, world.files.get(self.label, 0), kind, key, version, state)
+        )
+
+    def journalled(self, entry: str, epoch: str, seq: int, body: bytes) -> None:
+        self.world.history.journalled(
+            self.label.removesuffix("-twin"), entry, (epoch, seq), body, self.world.loop.time()
+        )
 
 
 async def make_world(
@@ -115,18 +159,51 @@ async def make_world(
     for number in range(shape.processes):
         rng = stream(seed, "erp", number)
         world.erps.append(ErpProcess(number, server, bells, bus, rng, observer))
+
+    def make_till(address: TillAddress, inside: Path, label: str | None = None) -> TillProcess:
+        name = label or address.pos_id
+        rng, witness = stream(seed, "till", name), _Noted(world, name)
+        return TillProcess(address, inside, template, bus, rng, observer, witness, label)
+
+    world.make_till = make_till
     for pos_id, centre, full in shape.tills:
         address = TillAddress(pos_id, centre, full=full)
-        rng, witness = stream(seed, "till", pos_id), world.witness_of(pos_id)
-        till = TillProcess(address, folder / pos_id, template, bus, rng, observer, witness)
-        world.tills.append(till)
+        world.tills.append(make_till(address, folder / pos_id))
+    bus.on_trap = lambda trap, user: _sprung(world, trap, user)
     return world
+
+
+def _sprung(world: World, trap: Trap, user: str) -> None:
+    world.meet(trap.mishap if trap.mishap == "sender_killed" else f"message_{trap.mishap}")
+    if trap.mishap != "sender_killed":
+        return
+    for till in (*world.tills, *world.others):
+        if user_of(till.pos_id) == user and till.running:
+            world.loop.call_soon(_kill_till, world, till)
+            return
+    for erp in world.erps:
+        if erp.running and user == ERP_USER:
+            world.loop.call_soon(erp.kill)
+            world.later(2.0, erp.start)
+            return
+
+
+def _kill_till(world: World, till: TillProcess) -> None:
+    till.kill()
+    if till in world.tills:
+        world.later(1.0, lambda: world.start_till(till))
 
 
 async def _fill(world: World, pool: Pool) -> None:
     records: list[Any] = [Centre(code=one, country="FR") for one in CENTRES]
     records.append(
-        Operator(code="anna", name="Anna", centres=list(CENTRES), password_hash="-", rights=["customer.edit"])
+        Operator(
+            code="anna",
+            name="Anna",
+            centres=list(CENTRES),
+            password_hash="-",
+            rights=["customer.edit"],
+        )
     )
     await reference.put_all(pool, records)
     for pos_id, centre, full in world.shape.tills:
@@ -135,7 +212,9 @@ async def _fill(world: World, pool: Pool) -> None:
         await till_rows.enrol(pool, enrolled)
     writes = []
     for sample in _samples(world.seed, world.shape.customers):
-        held = Held(sample.id, 0, "active", True, sample.everywhere, sample.centres, sample.editors, "")
+        held = Held(
+            sample.id, 0, "active", True, sample.everywhere, sample.centres, sample.editors, ""
+        )
         held = held.with_customer(sample.customer)
         writes.append(Write(held, "import", "import", BEGAN, None))
         world.customers.append(sample.id)
@@ -150,5 +229,3 @@ def _samples(seed: int, wanted: int) -> list[Any]:
     if not _SAMPLES:
         _SAMPLES.extend(generate_customers(300, 7, CENTRES))
     return stream(seed, "customers").sample(_SAMPLES, wanted)
-
-
