@@ -101,6 +101,7 @@ class Node:
     """The parts that run, and what the HTTP API needs of them."""
 
     till: Till
+    links: tuple[Link, ...]
     tasks: Callable[[], tuple[Coroutine[Any, Any, None], ...]]
 
 
@@ -215,5 +216,6 @@ async def make_node(outside: Outside) -> Node:
         gate=Gate(sessions, operators.find), clock=clock, loading=catch_up.loading,
         storage=outside.storage,
     )  # fmt: skip
-    running = (incoming, outgoing, asking, relay, presence, catch_up, sweep)
-    return Node(till, lambda: tuple(part.run() for part in running))
+    links = (incoming, outgoing, asking)
+    running = (*links, relay, presence, catch_up, sweep)
+    return Node(till, links, lambda: tuple(part.run() for part in running))

@@ -63,6 +63,7 @@ class Bus(MemoryBroker):
         self.passed: list[Passed] = []
         self.apart: set[str] = set()
         """Labels of processes that reach no broker."""
+        self.silent: list[MemoryConnection] = []
         self.watch: Callable[[Seen], None] | None = None
         self.on_trap: Callable[[Trap, str], None] = lambda trap, user: None
         """Told of each trap as it springs, and whose message it took."""
@@ -73,6 +74,21 @@ class Bus(MemoryBroker):
             + self._rng.random() * 0.004
             + (self._rng.random() * self.slow if self.slow else 0.0)
         )
+
+    def heal(self) -> None:
+        """Links are whole: those that were half open are noticed and gone."""
+        self.traps.clear()
+        self.apart.clear()
+        self.slow = 0.0
+        self.clear_alarm()
+        for connection in self.silent:
+            connection.cut(LinkDown("reset"))
+        self.silent.clear()
+
+    def hush(self, connection: MemoryConnection) -> None:
+        """The link is half open from now on."""
+        connection.fall_silent()
+        self.silent.append(connection)
 
     def open(self, user: str, label: str) -> MemoryConnection:
         if label.split(" ")[0] in self.apart:

@@ -86,6 +86,13 @@ class ErpProcess:
         self.node = make_node(outside)
         self._owner.start(self._run(self.node))
 
+    def heal(self) -> None:
+        """Runs, and nothing fails any more."""
+        self.kill_at = None
+        for pool in self._pools:
+            pool.failing.clear()
+        self.start()
+
     def do(self, work: Any) -> asyncio.Task[Any]:
         """Something its users do, in this process."""
         return self._owner.start(work)

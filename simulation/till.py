@@ -71,6 +71,21 @@ class TillProcess:
         self._owner = Owner(self.label)
         self._owner.start(self._run(store))
 
+    def heal(self) -> None:
+        """Nothing fails any more."""
+        if self.store is not None:
+            self.store.kills.clear()
+            self.store.locked = 0
+            self.store.fill_up(None)
+
+    @property
+    def at_work(self) -> bool:
+        """Connected, every role attached, and the ERP answers."""
+        node = self.node
+        if node is None or not node.till.presence.online:
+            return False
+        return all(link.state.ready for link in node.links)
+
     def do(self, work: Any) -> asyncio.Task[Any]:
         """Something its cashier does."""
         return self._owner.start(work)

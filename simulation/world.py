@@ -73,6 +73,7 @@ class World:
     others: list[TillProcess] = field(default_factory=list)
     """Tills that run under another's name."""
     slept: float = 0.0
+    pending: list[asyncio.TimerHandle] = field(default_factory=list)
     databases: int = 1
     make_till: Callable[[TillAddress, Path, str | None], TillProcess] | None = None
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
@@ -115,7 +116,23 @@ class World:
         return twin
 
     def later(self, seconds: float, act: Callable[[], object]) -> None:
-        self.loop.call_later(seconds, act)
+        """What a fault does after a while, unless everything is healed before."""
+        self.pending.append(self.loop.call_later(seconds, act))
+
+    def heal(self) -> None:
+        """Nothing is in anybody's way any more; the broker's port opens last."""
+        for handle in self.pending:
+            handle.cancel()
+        self.bus.heal()
+        self.bells.deaf = 0
+        for twin in self.others:
+            twin.kill()
+        for erp in self.erps:
+            erp.heal()
+        for till in self.tills:
+            till.heal()
+            self.start_till(till)
+        self.bus.start()
 
     def token(self, who: str) -> str:
         """A word no other change of this world has."""

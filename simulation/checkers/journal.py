@@ -30,7 +30,8 @@ def _lost(seen: Seen, history: History) -> Iterator[Violation]:
     for made in history.made.values():
         answers = [verdicts[key] for key in _keys(made) if key in verdicts]
         if answers:
-            if made.till in told and not told[made.till] and history.excuse(made) is None:
+            known = told.get(made.till, set())
+            if not known & {one.id for one in answers} and history.excuse(made) is None:
                 yield Violation("I1", f"{made.till}: refused without a notice: {made.tokens}")
             continue
         there = made.customer in customers if made.added else set(made.tokens) <= applied

@@ -44,6 +44,7 @@ class HistoryLine:
 
 @dataclass(frozen=True, slots=True)
 class ErpVerdict:
+    id: str
     till: str
     epoch: str
     seq: int

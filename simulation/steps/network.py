@@ -142,7 +142,7 @@ def _cut(world: World, given: Given) -> None:
 def _half_open(world: World, given: Given) -> None:
     if world.bus.connections:
         every = world.bus.connections
-        every[int(given["place"] * len(every))].fall_silent()
+        world.bus.hush(every[int(given["place"] * len(every))])
         world.meet("link_half_open")
 
 
