@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,20 +54,30 @@ class Place:
     template: Path
 
 
-def play(schedule: Schedule, place: Place, observer: Observer = ignore) -> Outcome:
-    """Plays a schedule on a loop of its own."""
+def _nobody(node: str) -> Observer:
+    return ignore
+
+
+def play(
+    schedule: Schedule, place: Place, observe_with: Callable[[str], Observer] = _nobody
+) -> Outcome:
+    """Plays a schedule on a loop of its own. `observe_with`: gives each node, by its name, what it observes with."""
     with asyncio.Runner(loop_factory=SimulatedLoop) as runner:
         runner.get_loop().set_task_factory(make_task)
         try:
-            return runner.run(_play(schedule, place, observer))
+            return runner.run(_play(schedule, place, observe_with))
         except Stuck as error:
             return Outcome(schedule, (Violation("I11", f"stuck: {error}"),), "", frozenset(), 0.0)
 
 
-async def _play(schedule: Schedule, place: Place, observer: Observer) -> Outcome:
+async def _play(
+    schedule: Schedule, place: Place, observe_with: Callable[[str], Observer]
+) -> Outcome:
     swept = any(KINDS[step.do].mended_by_sweep for step in schedule.steps)
     sweep.EVERY_S = OFTEN_S if swept else SWEEP_S
-    world = await make_world(schedule.seed, place.server, place.folder, place.template, observer)
+    world = await make_world(
+        schedule.seed, place.server, place.folder, place.template, observe_with
+    )
     try:
         for process in (*world.erps, *world.tills):
             process.start()

@@ -17,7 +17,7 @@ from erp_node.store import tills as till_rows
 from erp_node.store.customers import Held, Write
 from erp_node.store.pool import Pool
 from erp_node.tills import partition_of
-from messaging.observer import Observer, ignore
+from messaging.observer import Observer
 from ops.samples import generate_customers
 from pos_node.store.errors import StoreError
 from simulation.bus import ERP_USER, Bus, ErpLogin, Trap
@@ -161,7 +161,7 @@ class _Noted:
 
 
 async def make_world(
-    seed: int, server: Server, folder: Path, template: Path, observer: Observer = ignore
+    seed: int, server: Server, folder: Path, template: Path, observe_with: Callable[[str], Observer]
 ) -> World:
     """Fills the database; nothing runs yet."""
     loop = cast(SimulatedLoop, asyncio.get_running_loop())
@@ -175,12 +175,12 @@ async def make_world(
     await ErpLogin(bus)._make_user()
     for number in range(shape.processes):
         rng = stream(seed, "erp", number)
-        world.erps.append(ErpProcess(number, server, bells, bus, rng, observer))
+        world.erps.append(ErpProcess(number, server, bells, bus, rng, observe_with(f"erp{number}")))
 
     def make_till(address: TillAddress, inside: Path, label: str | None = None) -> TillProcess:
         name = label or address.pos_id
         rng, witness = stream(seed, "till", name), _Noted(world, name)
-        return TillProcess(address, inside, template, bus, rng, observer, witness, label)
+        return TillProcess(address, inside, template, bus, rng, observe_with(name), witness, label)
 
     world.make_till = make_till
     for pos_id, centre, full in shape.tills:
