@@ -10,7 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from contracts.topology import TillAddress
+from contracts.presence import Welcome
+from contracts.topology import TillAddress, pos_scope
 from messaging.amqp import AmqpBroker
 from messaging.channel import Broker
 from messaging.clock import Clock, SystemClock
@@ -36,11 +37,12 @@ from pos_node.retrieval import Retrieval
 from pos_node.search import Searches
 from pos_node.settings import Enrolment, PosSettings
 from pos_node.store.database import Store, StoreError
-from pos_node.store.journal import read_standing
+from pos_node.store.journal import Standing, read_standing
 from pos_node.store.notices import add_notice
 from pos_node.store.opening import open_store
 from pos_node.store.privacy import make_folder
 from pos_node.sweep import Sweep
+from pos_node.unheard import Unheard
 from pos_node.urgent import Urgent, set_aside
 from traces.inside import recorder_or_none
 from web.passwords import Passwords
@@ -161,6 +163,10 @@ async def make_node(outside: Outside) -> Node:
     def online() -> bool:
         return presence.online
 
+    async def hear_welcome(welcome: Welcome, asked: Standing) -> None:
+        await relay.hear_welcome(welcome, asked)
+        await unheard.hear(welcome, asked)
+
     relay = Relay(
         store, publisher, outgoing, pos_id,
         at_start=at_start, epoch_file=epoch_file, online=online, rng=rng,
@@ -168,7 +174,7 @@ async def make_node(outside: Outside) -> Node:
     presence = Presence(
         questions, contact, asking, lambda: store.read(read_standing),
         clock=clock, rng=rng, instance=f"{rng.getrandbits(64):016x}",
-        software=software_version(), on_welcome=relay.hear_welcome,
+        software=software_version(), on_welcome=hear_welcome,
     )  # fmt: skip
     side = JournalSide(
         fold=journal.fold,
@@ -180,6 +186,7 @@ async def make_node(outside: Outside) -> Node:
     )
     loads = Loads(store, outside.folder, journal.fold)
     catch_up = CatchUp(store, questions, loads, side, address.scopes, rng=rng)
+    unheard = Unheard(pos_scope(pos_id), store, catch_up.want)
     sweep = Sweep(store, questions, side, address.scopes, pull=catch_up.want, rng=rng)
     feed = FeedQueue(store, address.scopes, side, catch_up.want)
     urgent = Urgent(presence, relay)

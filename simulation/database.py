@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -213,10 +214,14 @@ async def take_a_moment(rng: random.Random) -> None:
         await asyncio.sleep((drawn - 0.9) / 2)
 
 
+_COMMENT = re.compile(r"\A(\s*--[^\n]*\n)+")
+
+
 @cache
 def writes(query: str) -> bool:
     """Whether a statement may change anything. Reading ones begin with SELECT here."""
-    return query == "COMMIT" or not query.lstrip().startswith(("SELECT", "BEGIN"))
+    text = _COMMENT.sub("", query).lstrip()
+    return text == "COMMIT" or not text.startswith(("SELECT", "BEGIN"))
 
 
 def _tell_time(server: Server, real: Real, query: str) -> None:

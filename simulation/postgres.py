@@ -24,6 +24,7 @@ autovacuum = off
 shared_buffers = 96MB
 max_wal_size = 4GB
 checkpoint_timeout = 1h
+unix_socket_directories = '/tmp'
 """
 
 

@@ -30,6 +30,10 @@ CREATE FUNCTION simulated.pg_notify(channel text, payload text) RETURNS void LAN
 $$ BEGIN RAISE NOTICE '{RUNG}'; END $$;
 """
 
+_TIMELINE = """
+SELECT system_identifier || '.' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) FROM pg_control_system()
+"""
+
 _SETTINGS = SERVER_SETTINGS | {
     "search_path": "public, simulated, pg_catalog",
     "plan_cache_mode": "force_generic_plan",
@@ -63,6 +67,8 @@ class Server:
     every: list[Real] = field(default_factory=list)
     free: dict[Use, list[Real]] = field(default_factory=lambda: {"work": [], "questions": []})
     tables: tuple[str, ...] = ()
+    timeline: str = ""
+    """Of the server, as the sequencer knows it of one it has worked with for long."""
     known: dict[tuple[object, ...], Any] = field(default_factory=dict)
     """What reading statements gave since anything was last written: they would give the same again."""
 
@@ -90,6 +96,7 @@ class Server:
             )
         )
         server.tables = tuple(row["tablename"] for row in found)
+        server.timeline = bridge.run(first.fetchval(_TIMELINE))
         return server
 
     def take(self, use: Use) -> Real:
@@ -123,8 +130,9 @@ class Server:
         self.run(
             "BEGIN; SET LOCAL session_replication_role = replica;"
             f" TRUNCATE {names} RESTART IDENTITY;"
-            " INSERT INTO erp_identity (feed_epoch, renewed_at)"
-            f" VALUES ('0', timestamptz '{BEGAN.isoformat()}' - interval '1 day'); COMMIT"
+            " INSERT INTO erp_identity (feed_epoch, renewed_at, timeline)"
+            f" VALUES ('0', timestamptz '{BEGAN.isoformat()}' - interval '30 days', '{self.timeline}');"
+            " COMMIT"
         )
 
     def run(self, sql: str) -> None:
@@ -140,8 +148,9 @@ class Server:
         """Every table as it is: what a backup of this moment holds."""
         return {name: self._copy_out(name) for name in self.tables}
 
-    def restore(self, saved: dict[str, bytes]) -> None:
-        """Puts a backup in the place of everything. No simulated process may be connected."""
+    def restore(self, saved: dict[str, bytes], *, failover: bool) -> None:
+        """Puts a backup in the place of everything. No simulated process may be connected. `failover`: as another
+        server's, which shows; otherwise as a copy of files, which nothing but its content shows."""
         self.known.clear()
         names = ", ".join(self.tables)
         first = self.every[0].connection
@@ -153,6 +162,8 @@ class Server:
                 for name, rows in saved.items():
                     if rows:
                         await first.copy_to_table(name, source=BytesIO(rows))
+                if failover:
+                    await first.execute("UPDATE erp_identity SET timeline = 'another'")
 
         self.bridge.run(put())
 

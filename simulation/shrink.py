@@ -1,6 +1,7 @@
 """Cutting a failing schedule down: as few steps as still fail in the same way (delta debugging)."""
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 from simulation.schedule import Schedule
 
@@ -29,6 +30,6 @@ def shrink(schedule: Schedule, fails: Fails, most: int = 150) -> Schedule:
 def _pieces(steps: int, parts: int) -> Iterator[frozenset[int]]:
     """The places of the steps, cut into so many stretches."""
     edges = [steps * n // parts for n in range(parts + 1)]
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in pairwise(edges):
         if last > first:
             yield frozenset(range(first, last))

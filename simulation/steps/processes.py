@@ -3,7 +3,7 @@
 import random
 
 from simulation.checkers.history import Excuse
-from simulation.steps.kinds import Given, Kind, lasting, nothing, some_till
+from simulation.steps.kinds import Given, Kind, nothing, some_till
 from simulation.till import TillProcess
 from simulation.world import Shape, World
 
@@ -205,7 +205,7 @@ def _rolled_back(world: World, given: Given) -> None:
         down = [erp for erp in world.erps if erp.running]
         for erp in down:
             erp.kill()
-        world.server.restore(saved)
+        world.server.restore(saved, failover=given["failover"])
         world.history.excused.append(Excuse("database restored", None, -1.0, world.loop.time()))
         world.begin_database()
         world.meet("database_restored")
@@ -213,6 +213,10 @@ def _rolled_back(world: World, given: Given) -> None:
             erp.start()
 
     world.later(given["for"], restore)
+
+
+def _draw_rolled_back(rng: random.Random, shape: Shape) -> Given:
+    return {"for": round(rng.uniform(0.5, 5), 2), "failover": rng.random() < 0.6}
 
 
 def _deaf(world: World, given: Given) -> None:
@@ -239,6 +243,6 @@ KINDS = (
     _statement_lost("statement_lost", "before"),
     _statement_lost("answer_lost", "after"),
     Kind("database_restarted", _connections_ended, nothing),
-    Kind("database_restored", _rolled_back, lasting(0.5, 5), weight=0.4, mended_by_sweep=True),
+    Kind("database_restored", _rolled_back, _draw_rolled_back, weight=0.4, mended_by_sweep=True),
     Kind("ring_lost", _deaf, _draw_deaf),
 )
