@@ -149,7 +149,7 @@ class SimulatedConnection:
         except BaseException:
             self._transacting = False
             if self._real is not None:
-                self._pool.server.bridge.run(self._real.connection.execute("ROLLBACK"))
+                self._pool.server.bridge.ask(self._real.connection.execute("ROLLBACK"))
                 self._real.rang = False
             raise
         self._transacting = False
@@ -183,7 +183,7 @@ class SimulatedConnection:
         if fails == "before":
             raise self._lost()
         _tell_time(pool.server, real, query)
-        result = pool.server.bridge.run(work(real.connection))
+        result = pool.server.bridge.ask(work(real.connection))
         if writes(query) and query != HEAR:
             pool.server.known.clear()
         if real.rang and not self._transacting:
@@ -230,4 +230,4 @@ def _tell_time(server: Server, real: Real, query: str) -> None:
         return
     now = BEGAN + timedelta(seconds=asyncio.get_running_loop().time())
     told = real.connection.execute("SELECT set_config('simulated.now', $1, false)", now.isoformat())
-    server.bridge.run(told)
+    server.bridge.ask(told)

@@ -15,7 +15,7 @@ from simulation.clock import BEGAN
 Use = Literal["work", "questions"]
 
 RUNG = "simulation: notified"
-LOCK_TIMEOUT = "10ms"
+LOCK_TIMEOUT = "1ms"
 """Whoever holds a lock is another simulated process, which stands still meanwhile: waiting longer is in vain."""
 
 # What SQL asks the server's clock and luck for, as far as it decides anything; and NOTIFY, which must reach
