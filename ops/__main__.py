@@ -88,6 +88,10 @@ def simulate(
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="play this schedule.json instead, once"),
     ] = None,
+    mutants: Annotated[
+        bool, typer.Option("--mutants", help="plant bugs instead: how many seeds find each?")
+    ] = False,
+    only: Annotated[list[str] | None, typer.Option(help="this mutant; several times")] = None,
     failures: Annotated[Path, typer.Option(help="where traces of failing schedules go")] = Path(
         "simulation-failures"
     ),
@@ -95,8 +99,12 @@ def simulate(
     """Both nodes on simulated time, network and chance: what goes wrong, heals, and the invariants after it."""
     from simulation.campaign import default_jobs, run_schedule, run_seeds
 
+    if mutants:
+        from simulation.mutants.hunt import hunt_all
+
+        raise typer.Exit(hunt_all(jobs or default_jobs(), only or ()))
     if schedule is not None:
-        raise typer.Exit(run_schedule(schedule, failures))
+        raise typer.Exit(run_schedule(schedule))
     raise typer.Exit(run_seeds(seed, seeds, jobs or default_jobs(), failures))
 
 

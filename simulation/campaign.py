@@ -10,9 +10,11 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from multiprocessing.queues import Queue
 from pathlib import Path
 from queue import Empty
+from typing import TypeVar
 
 from ops.errors import ServiceError
 from ops.guardian import Guardian
@@ -21,10 +23,12 @@ from simulation.postgres import open_places
 from simulation.schedule import read_schedule
 from simulation.steps.table import FAULTS
 
+T = TypeVar("T")
+
 ROOT = Path(__file__).parent.parent
 EVERY_S = 5.0
 """Between two lines of progress."""
-SILENT_S = 300.0
+SILENT_S = 900.0
 """A job that says nothing for so long hangs."""
 
 
@@ -35,10 +39,13 @@ class Tally:
     digests: dict[int, str] = field(default_factory=dict)
     met: Counter[str] = field(default_factory=Counter)
     failed: list[Played] = field(default_factory=list)
+    slowest: Played | None = None
 
     def add(self, played: Played) -> None:
         self.digests[played.seed] = played.digest
         self.met.update(played.met)
+        if self.slowest is None or played.seconds > self.slowest.seconds:
+            self.slowest = played
         if played.violations:
             self.failed.append(played)
 
@@ -60,30 +67,32 @@ def run_seeds(first: int, count: int, jobs: int, failures: Path) -> int:
                     _tell_failure(played)
                 if time.monotonic() - said > EVERY_S:
                     said = time.monotonic()
-                    _say(
+                    say(
                         f"{len(tally.digests)} of {count}, {len(tally.failed)} violated, {said - began:.0f} s"
                     )
     except ServiceError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    _tell_faults(tally, count)
-    _say(f"final states {tally.digest}, {time.monotonic() - began:.0f} s")
-    _say(f"{len(tally.digests)} schedules, {len(tally.failed)} violations")
+    _tell_faults(tally)
+    if tally.slowest is not None:
+        say(f"slowest: seed {tally.slowest.seed}, {tally.slowest.seconds:.1f} s")
+    say(f"final states {tally.digest}, {time.monotonic() - began:.0f} s")
+    say(f"{len(tally.digests)} schedules, {len(tally.failed)} violations")
     return 1 if tally.failed or len(tally.digests) < count else 0
 
 
-def run_schedule(file: Path, failures: Path) -> int:
+def run_schedule(file: Path) -> int:
     """Plays the schedule of a file once, as it is; 0 when no invariant was violated."""
     schedule = read_schedule(file)
     for step in schedule.steps:
-        _say(f"{step.at:8.3f} {step.do} {step.given or ''}")
+        say(f"{step.at:8.3f} {step.do} {step.given or ''}")
     with Guardian() as guardian, open_places(guardian) as (dsn, folder):
         job = Job(dsn, f"simulation_{secrets.token_hex(4)}", folder, None)
         played = job.play(schedule)
         job.close()
     for one in played.violations:
-        _say(one)
-    _say(f"final state {played.digest}, {len(played.violations)} violations")
+        say(one)
+    say(f"final state {played.digest}, {len(played.violations)} violations")
     return 1 if played.violations else 0
 
 
@@ -104,30 +113,31 @@ def play_all(
     ]
     for process in processes:
         process.start()
-    ended = 0
     try:
-        while ended < jobs:
-            played = _next(told, processes)
-            if played is None:
-                ended += 1
-            else:
-                yield played
+        yield from wait_for(told, processes)
     finally:
         for process in processes:
             process.terminate()
             process.join()
 
 
-def _next(told: "Queue[Played | None]", processes: Sequence[object]) -> Played | None:
-    until = time.monotonic() + SILENT_S
-    while time.monotonic() < until:
+def wait_for(told: "Queue[T | None]", processes: Sequence[BaseProcess]) -> Iterator[T]:
+    """What the processes tell, until each has said None. Raises ServiceError when one ends or hangs."""
+    ended, until = 0, time.monotonic() + SILENT_S
+    while ended < len(processes):
         try:
-            return told.get(timeout=1.0)
+            one = told.get(timeout=1.0)
         except Empty:
-            codes = [getattr(process, "exitcode", None) for process in processes]
-            if any(code not in (None, 0) for code in codes):
+            if any(process.exitcode not in (None, 0) for process in processes):
                 raise ServiceError("a job of the simulation ended: see above") from None
-    raise ServiceError(f"no schedule came to its end for {SILENT_S:.0f} s")
+            if time.monotonic() > until:
+                raise ServiceError(f"no word from the simulation for {SILENT_S:.0f} s") from None
+            continue
+        until = time.monotonic() + SILENT_S
+        if one is None:
+            ended += 1
+        else:
+            yield one
 
 
 def _work(
@@ -142,19 +152,19 @@ def _work(
 
 
 def _tell_failure(played: Played) -> None:
-    _say(f"seed {played.seed} of commit {commit()}: {len(played.violations)} violations")
+    say(f"seed {played.seed} of commit {commit()}: {len(played.violations)} violations")
     for one in played.violations[:8]:
-        _say(f"  {one}")
+        say(f"  {one}")
     for step in played.steps:
-        _say(f"  {step}")
+        say(f"  {step}")
     if played.trace:
-        _say(f"  ./comptoir trace show {played.trace}")
+        say(f"  ./comptoir trace show {played.trace}")
 
 
-def _tell_faults(tally: Tally, count: int) -> None:
+def _tell_faults(tally: Tally) -> None:
     """Every kind of fault and how many schedules met it, so that nobody mistakes sunny days for a test."""
     for name in sorted(FAULT_NAMES, key=lambda name: (-tally.met[name], name)):
-        _say(f"{tally.met[name]:7d} {name}")
+        say(f"{tally.met[name]:7d} {name}")
 
 
 FAULT_NAMES = tuple(kind.name for kind in FAULTS)
@@ -175,6 +185,7 @@ def default_jobs() -> int:
     return os.cpu_count() or 1
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """One line of output, at once."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()

@@ -78,7 +78,7 @@ class SimulatedPool:
     async def fetchval(self, query: str, *arguments: object, timeout: float | None = None) -> Any:
         return await self._ask("fetchval", query, arguments)
 
-    async def execute(self, query: str, *arguments: object) -> str:
+    async def execute(self, query: str, *arguments: object) -> Any:
         async with self.acquire() as one:
             return await one.execute(query, *arguments)
 

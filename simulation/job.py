@@ -1,5 +1,6 @@
 """One process of a campaign: its own database and folder, one schedule after the other."""
 
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ class Played:
     violations: tuple[str, ...] = ()
     trace: str = ""
     steps: tuple[str, ...] = ()
+    seconds: float = 0.0
 
 
 class Job:
@@ -44,10 +46,12 @@ class Job:
             yield self.play(draw_schedule(seed))
 
     def play(self, schedule: Schedule) -> Played:
+        began = time.monotonic()
         outcome = play(schedule, self.place)
+        took = time.monotonic() - began
         if not outcome.violations or self._failures is None:
-            return played_of(outcome)
-        return self._cut_down(outcome, self._failures)
+            return replace(played_of(outcome), seconds=took)
+        return replace(self._cut_down(outcome, self._failures), seconds=took)
 
     def close(self) -> None:
         self.place.server.close()

@@ -33,7 +33,7 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         """Moves the time on; called by the selector when nothing is ready before then."""
         self._now += seconds
 
-    def run_in_executor(  # type: ignore[override]
+    def run_in_executor(
         self, executor: Any, function: Callable[[*Ts], T], *arguments: *Ts
     ) -> asyncio.Future[T]:
         """Runs the function here and now; who asked gets the outcome in its turn."""

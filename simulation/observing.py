@@ -103,8 +103,8 @@ def _till(till: TillProcess, connection: sqlite3.Connection) -> TillSeen:
         full=till.address.full,
         scopes=till.address.scopes,
         customers=tuple(_customers(connection)),
-        reference=tuple(tuple(row) for row in reference),  # type: ignore[misc]
-        gone=frozenset(tuple(row) for row in gone),  # type: ignore[misc]
+        reference=tuple(tuple(row) for row in reference),
+        gone=frozenset(tuple(row) for row in gone),
         cursors={one.scope: (one.epoch, one.seq) for one in read_cursors(connection)},
         epoch=standing.epoch,
         last_seq=standing.last_seq,
@@ -134,6 +134,8 @@ def _customers(connection: sqlite3.Connection) -> list[TillCustomer]:
 async def look_at_searches(world: World) -> None:
     """How the searches that were cancelled stand now, of tills that still run."""
     for till, node, search, was in world.ended_searches:
-        if till.node is node:
-            now = (await node.till.searches.look(search, "anna")).outcome
-            world.history.searches.append(EndedSearch(till.label, repr(was), repr(now)))
+        if node is None or till.node is not node:
+            continue
+        now = (await node.till.searches.look(search, "anna")).outcome
+
+        world.history.searches.append(EndedSearch(till.label, repr(was), repr(now)))

@@ -29,7 +29,7 @@ OFTEN_S = 45.0
 PATIENCE_S = 75.0
 LONG_PATIENCE_S = 400.0
 """How long healing may take until both ends agree."""
-MOST_TURNS = 600_000
+MOST_TURNS = 300_000
 """Of the loop: more means that something goes in circles."""
 
 
@@ -79,7 +79,7 @@ async def _play(
         schedule.seed, place.server, place.folder, place.template, observe_with
     )
     try:
-        for process in (*world.erps, *world.tills):
+        for process in world.processes:
             process.start()
         await _trouble(world, schedule)
         world.heal()
@@ -144,7 +144,7 @@ def _is_settled(world: World) -> bool:
 def check_everything(world: World, seen: Seen | None) -> Iterator[Violation]:
     """Every invariant there is so far."""
     history = world.history
-    for process in (*world.erps, *world.tills, *world.others):
+    for process in world.processes:
         if process.failure is not None:
             yield Violation("ended", f"{process.label} ended by itself: {process.failure!r}")
     if world.loop.turns > MOST_TURNS:
@@ -179,5 +179,5 @@ def digest_of(seen: Seen | None) -> str:
 
 
 def _end(world: World) -> None:
-    for process in (*world.erps, *world.tills, *world.others):
+    for process in world.processes:
         process.kill()

@@ -112,6 +112,8 @@ class Server:
 
     def give_back(self, real: Real) -> None:
         """Whatever was begun on it is rolled back."""
+        if real.connection.is_closed():
+            return
         if real.connection.is_in_transaction():
             self.bridge.run(real.connection.execute("ROLLBACK"))
         real.rang = False
@@ -120,6 +122,7 @@ class Server:
     def empty(self) -> None:
         """As it was when it was made; the same connections will be lent in the same order."""
         self.known.clear()
+        self.every[:] = [real for real in self.every if not real.connection.is_closed()]
         for real in self.every:
             if real.connection.is_in_transaction():
                 self.bridge.run(real.connection.execute("ROLLBACK"))

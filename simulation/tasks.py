@@ -48,7 +48,7 @@ def make_task(
     **options: Any,
 ) -> asyncio.Task[Any]:
     """The loop's task factory."""
-    task: asyncio.Task[Any] = asyncio.Task(work, loop=loop, **options)  # type: ignore[arg-type]
+    task: asyncio.Task[Any] = asyncio.Task(work, loop=loop, **options)
     if (owner := _OWNER.get()) is not None:
         owner.took(task)
         if owner.ended:

@@ -79,6 +79,10 @@ class World:
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     @property
+    def processes(self) -> tuple[ErpProcess | TillProcess, ...]:
+        return (*self.erps, *self.tills, *self.others)
+
+    @property
     def office(self) -> ErpProcess | None:
         """An ERP process that runs."""
         return next((one for one in self.erps if one.running), None)

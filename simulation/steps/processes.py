@@ -11,7 +11,8 @@ MONTH = 30 * 86_400.0
 
 
 def _till(world: World, given: Given) -> TillProcess:
-    return world.tills[given["till"] % len(world.tills)]
+    place: int = given["till"]
+    return world.tills[place % len(world.tills)]
 
 
 def _draw_killed(rng: random.Random, shape: Shape) -> Given:
