@@ -134,8 +134,9 @@ def _customers(connection: sqlite3.Connection) -> list[TillCustomer]:
 async def look_at_searches(world: World) -> None:
     """How the searches that were cancelled stand now, of tills that still run."""
     for till, node, search, was in world.ended_searches:
-        if node is None or till.node is not node:
+        same = till.node
+        if same is None or same is not node:
             continue
-        now = (await node.till.searches.look(search, "anna")).outcome
+        now = (await same.till.searches.look(search, "anna")).outcome
 
         world.history.searches.append(EndedSearch(till.label, repr(was), repr(now)))

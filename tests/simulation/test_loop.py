@@ -1,0 +1,50 @@
+"""Simulated time: it passes when nothing is ready, and only then."""
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from simulation.loop import SimulatedLoop, Stuck
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    with asyncio.Runner(loop_factory=SimulatedLoop) as runner:
+        return runner.run(work)
+
+
+def test_a_day_passes_at_once() -> None:
+    async def sleep() -> float:
+        await asyncio.sleep(86_400)
+        return asyncio.get_running_loop().time()
+
+    began = time.monotonic()
+    assert run(sleep()) == pytest.approx(86_400)
+    assert time.monotonic() - began < 5
+
+
+def test_a_time_out_comes_at_its_moment() -> None:
+    async def wait() -> float:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(5):
+                await asyncio.Event().wait()
+        return asyncio.get_running_loop().time()
+
+    assert run(wait()) == pytest.approx(5)
+
+
+def test_what_goes_to_a_thread_runs_in_its_turn() -> None:
+    async def ask() -> tuple[int, float]:
+        return await asyncio.to_thread(lambda: 3), asyncio.get_running_loop().time()
+
+    assert run(ask()) == (3, 0.0)
+
+
+def test_who_waits_for_nothing_is_told() -> None:
+    async def wait() -> None:
+        await asyncio.Event().wait()
+
+    with pytest.raises(Stuck):
+        run(wait())
