@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from contextlib import suppress
 from uuid import UUID
 
 from contracts.customers import Customer
@@ -10,7 +11,7 @@ from pos_node.customers import Wish
 from pos_node.drafts import CustomerDraft, NewId
 from pos_node.refusal import Refusal
 from pos_node.store.errors import StoreError
-from simulation.steps.kinds import Given, Kind, some_till
+from simulation.steps.kinds import Given, Kind, some_place, some_till
 from simulation.till import TillProcess
 from simulation.world import RIGHTS, Shape, World
 from web.sessions import Account
@@ -20,7 +21,7 @@ FIELDS = ("academic_title", "identity_document", "extra_phone", "phone", "email"
 
 
 def _draw_edit(rng: random.Random, shape: Shape) -> Given:
-    return some_till(rng, shape) | {"place": rng.random(), "field": rng.choice(FIELDS)}
+    return some_till(rng, shape) | {"place": some_place(rng), "field": rng.choice(FIELDS)}
 
 
 def _draw_add(rng: random.Random, shape: Shape) -> Given:
@@ -50,17 +51,17 @@ async def _edit_one(world: World, till: TillProcess, place: float, field: str) -
     )
     if not held:
         return
+    wanted = world.customers[int(place * len(world.customers))]
+    here = [UUID(bytes=one) for (one,) in held]
+    chosen = wanted if wanted in here else here[int(place * len(here))]
     token = world.token(till.label)
     value = f"{token}@example.com" if field == "email" else token
 
     def make(seen: Customer, new_id: NewId) -> Customer:
         return seen.model_copy(update={field: value})
 
-    try:
-        chosen = UUID(bytes=held[int(place * len(held))][0])
+    with suppress(Refusal, StoreError):
         await node.till.customers.edit(chosen, Wish(make, same_tax_number_is_fine=True), ANNA)
-    except (Refusal, StoreError):
-        pass
 
 
 def _add(world: World, given: Given) -> None:

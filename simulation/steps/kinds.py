@@ -15,6 +15,15 @@ def nothing(rng: random.Random, shape: Shape) -> Given:
     return {}
 
 
+HOT = (0.04, 0.35, 0.71)
+"""Places of customers that much happens to."""
+
+
+def some_place(rng: random.Random) -> float:
+    """Which customer, as a place among all: often one that others choose as well."""
+    return rng.choice(HOT) if rng.random() < 0.6 else rng.random()
+
+
 def some_till(rng: random.Random, shape: Shape) -> Given:
     return {"till": rng.randrange(len(shape.tills))}
 

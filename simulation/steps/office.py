@@ -11,7 +11,7 @@ from erp_node.imports import import_file
 from erp_node.store.faults import is_transient
 from simulation.chance import stream
 from simulation.erp import ErpProcess
-from simulation.steps.kinds import Given, Kind
+from simulation.steps.kinds import Given, Kind, some_place
 from simulation.world import CENTRES, Shape, World
 
 FIELDS = ("academic_title", "identity_document", "extra_phone", "description", "phone")
@@ -21,19 +21,19 @@ PLACES: tuple[tuple[bool, tuple[str, ...]], ...] = (
 
 
 def _draw_one(rng: random.Random, shape: Shape) -> Given:
-    return {"place": rng.random()}
+    return {"place": some_place(rng)}
 
 
 def _draw_edit(rng: random.Random, shape: Shape) -> Given:
-    return {"place": rng.random(), "field": rng.choice(FIELDS)}
+    return {"place": some_place(rng), "field": rng.choice(FIELDS)}
 
 
 def _draw_availability(rng: random.Random, shape: Shape) -> Given:
-    return {"place": rng.random(), "where": rng.randrange(len(PLACES))}
+    return {"place": some_place(rng), "where": rng.randrange(len(PLACES))}
 
 
 def _draw_state(rng: random.Random, shape: Shape) -> Given:
-    return {"place": rng.random(), "active": rng.random() < 0.6, "customer": rng.random() < 0.7}
+    return {"place": some_place(rng), "active": rng.random() < 0.6, "customer": rng.random() < 0.7}
 
 
 def _draw_setting(rng: random.Random, shape: Shape) -> Given:
@@ -152,7 +152,7 @@ KINDS = (
     Kind("erp_edit", _edit, _draw_edit, weight=7, fault=False),
     Kind("erp_availability", _availability, _draw_availability, weight=4, fault=False),
     Kind("erp_state", _state, _draw_state, weight=2, fault=False),
-    Kind("erp_delete", _delete, _draw_one, weight=1, fault=False),
+    Kind("erp_delete", _delete, _draw_one, weight=1.5, fault=False),
     Kind("erp_by_sql", _by_sql, _draw_one, weight=1, fault=False),
     Kind("erp_setting", _setting, _draw_setting, weight=1, fault=False),
     Kind("erp_import", _import, _draw_import, weight=0.5, fault=False),

@@ -58,9 +58,13 @@ def _restored(world: World, given: Given) -> None:
     folder = world.folder / f"{till.label}-backup"
     till.save(folder)
     began = world.loop.time()
+    if given["apart"]:
+        world.bus.apart.add(till.label)
+        till.cut()
 
     def restore() -> None:
         till.kill()
+        world.bus.apart.discard(till.label)
         if given["with_epoch"]:
             till.restore_epoch(folder)
         till.restore(folder)
@@ -76,6 +80,7 @@ def _draw_restored(rng: random.Random, shape: Shape) -> Given:
     return some_till(rng, shape) | {
         "after": round(rng.uniform(0.5, 8), 2),
         "with_epoch": rng.random() < 0.3,
+        "apart": rng.random() < 0.3,
     }
 
 
@@ -244,6 +249,6 @@ KINDS = (
     _statement_lost("statement_lost", "before"),
     _statement_lost("answer_lost", "after"),
     Kind("database_restarted", _connections_ended, nothing),
-    Kind("database_restored", _rolled_back, _draw_rolled_back, weight=0.4, mended_by_sweep=True),
+    Kind("database_restored", _rolled_back, _draw_rolled_back, weight=0.7, mended_by_sweep=True),
     Kind("ring_lost", _deaf, _draw_deaf),
 )
