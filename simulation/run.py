@@ -100,7 +100,7 @@ async def _trouble(world: World, schedule: Schedule) -> None:
         if due > world.loop.time():
             await asyncio.sleep(due - world.loop.time())
         KINDS[step.do].play(world, step.given)
-    await asyncio.sleep(1.0)
+    await asyncio.sleep(0.5)
 
 
 async def _wait_for_work(world: World) -> list[Waited]:

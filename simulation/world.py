@@ -49,7 +49,7 @@ def draw_shape(seed: int) -> Shape:
     tills = tuple(
         (f"p{n}", CENTRES[n % 2], rng.random() < 0.75) for n in range(rng.choice((2, 2, 3, 3, 4)))
     )
-    return Shape(tills, rng.randint(12, 24), 2 if rng.random() < 0.35 else 1)
+    return Shape(tills, rng.randint(12, 24), 2 if rng.random() < 0.3 else 1)
 
 
 @dataclass

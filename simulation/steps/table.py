@@ -14,7 +14,7 @@ ACTIONS = tuple(kind for kind in KINDS.values() if not kind.fault)
 
 CALM_S = 1.0
 """First the tills become complete."""
-LASTS_S = 16.0
+LASTS_S = 11.0
 """Steps are drawn within this time after that."""
 
 
