@@ -88,7 +88,7 @@ def test_a_failing_schedule_becomes_a_trace(make_job: MakeJob, tmp_path: Path) -
     schedule = Schedule(3, (Step(2.0, "edit", {"till": 0, "place": 0.5, "field": "phone"}),))
     recording = Recording(tmp_path / "trace")
     play(schedule, job.place, recording.observer_of)
-    recording.end(schedule, "I0 nothing\n")
+    recording.end(schedule, "nothing\n")
     trace = read_trace([tmp_path / "trace"])
     assert any(line.type == "customer.edited" for line in trace.lines)
 
