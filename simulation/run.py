@@ -149,7 +149,7 @@ def check_everything(world: World, seen: Seen | None) -> Iterator[Violation]:
             yield Violation("ended", f"{process.label} ended by itself: {process.failure!r}")
     if world.loop.turns > MOST_TURNS:
         yield Violation("I11", f"{world.loop.turns} turns of the loop: something goes in circles")
-    yield from check_monotone(history.stored, restored=world.databases > 1)
+    yield from check_monotone(history.stored)
     if seen is None:
         yield Violation("I11", "a till could not be started")
         return

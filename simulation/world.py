@@ -10,13 +10,14 @@ from typing import Any, cast
 from uuid import UUID
 
 from contracts.reference import Centre, Operator
-from contracts.topology import TillAddress, user_of
+from contracts.topology import TillAddress, Topology, erp_topology, user_of
 from erp_node import reference
 from erp_node.store import customers as customer_rows
 from erp_node.store import tills as till_rows
 from erp_node.store.customers import Held, Write
 from erp_node.store.pool import Pool
-from erp_node.tills import partition_of
+from erp_node.tills import partition_of, put_user, topology_of
+from messaging.memory.admin import MemoryAdmin
 from messaging.observer import Observer
 from ops.samples import generate_customers
 from pos_node.store.errors import StoreError
@@ -47,7 +48,8 @@ def draw_shape(seed: int) -> Shape:
     """Mostly small: what goes wrong, goes wrong between two."""
     rng = stream(seed, "shape")
     tills = tuple(
-        (f"p{n}", CENTRES[n % 2], rng.random() < 0.75) for n in range(rng.choice((2, 2, 3, 3, 4)))
+        (f"p{n}", CENTRES[n % 2], rng.random() < 0.75)
+        for n in range(rng.choice((2, 2, 2, 3, 3, 4)))
     )
     return Shape(tills, rng.randint(12, 24), 2 if rng.random() < 0.3 else 1)
 
@@ -74,7 +76,6 @@ class World:
     """Tills that run under another's name."""
     slept: float = 0.0
     pending: list[asyncio.TimerHandle] = field(default_factory=list)
-    databases: int = 1
     make_till: Callable[[TillAddress, Path, str | None], TillProcess] | None = None
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -106,7 +107,6 @@ class World:
 
     def begin_database(self) -> None:
         """What the ERP holds is older from now on than it was: rows of tills may be as well."""
-        self.databases += 1
         for till in self.tills:
             self.begin_file(till.label)
 
@@ -215,7 +215,18 @@ def _kill_till(world: World, till: TillProcess) -> None:
         world.later(1.0, lambda: world.start_till(till))
 
 
+def _declare(bus: Bus, topology: Topology) -> None:
+    """As the ERP does when a till is enrolled."""
+    for exchange in topology.exchanges:
+        bus.declare_exchange(exchange)
+    for queue in topology.queues:
+        bus.declare_queue(queue)
+    for binding in topology.bindings:
+        bus.bind(binding)
+
+
 async def _fill(world: World, pool: Pool) -> None:
+    _declare(world.bus, erp_topology())
     records: list[Any] = [Centre(code=one, country="FR") for one in CENTRES]
     records.append(
         Operator(
@@ -231,6 +242,8 @@ async def _fill(world: World, pool: Pool) -> None:
         mode: Any = "full" if full else "local_only"
         enrolled = till_rows.EnrolledTill(pos_id, centre, mode, partition_of(pos_id), "-")
         await till_rows.enrol(pool, enrolled)
+        await put_user(MemoryAdmin(world.bus), enrolled)
+        _declare(world.bus, topology_of(enrolled))
     writes = []
     for sample in _samples(world.seed, world.shape.customers):
         held = Held(

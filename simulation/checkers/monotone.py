@@ -7,14 +7,21 @@ from simulation.checkers.history import Stored, Violation
 ABSORBING = ("deleted", "anonymised")
 
 
-def check_monotone(stored: Iterable[Stored], *, restored: bool = False) -> Iterator[Violation]:
-    """`restored`: the ERP's database was put back to before. Tills then forget the versions of what is withdrawn,
-    since the ERP gives the same ones again."""
+EPOCH = "epoch"
+"""The kind that tells that a feed of a till was begun anew: its database was put back, and versions come again."""
+
+
+def check_monotone(stored: Iterable[Stored]) -> Iterator[Violation]:
     last: dict[tuple[str, int, str, str], Stored] = {}
+    anew: set[str] = set()
     for one in stored:
+        if one.kind == EPOCH:
+            anew.add(one.till)
+            last = {key: before for key, before in last.items() if before.till != one.till}
+            continue
         key = (one.till, one.file, one.kind, one.key)
         before = last.get(key)
-        forgotten = restored and (one.version, one.state) == (0, "withdrawn")
+        forgotten = one.till in anew and (one.version, one.state) == (0, "withdrawn")
         if before is not None and not forgotten:
             if one.version < before.version:
                 change = f"{before.version} {before.state} to {one.version} {one.state}"

@@ -107,6 +107,14 @@ def test_i3_a_file_put_back_begins_anew() -> None:
     assert texts(check_monotone([before, replace(after, file=1)])) == ""
 
 
+def test_i3_a_feed_begun_anew_brings_versions_again() -> None:
+    before, after = stored((3, "active"), (2, "active"))
+    begun = Stored("p1", 0, "epoch", "all.customers", 0, "")
+    assert texts(check_monotone([before, begun, after])) == ""
+    other = replace(begun, till="p2")
+    assert "from version 3" in texts(check_monotone([before, other, after]))
+
+
 def test_i9_a_change_applied_twice_is_named() -> None:
     assert "became tk1x 2 times" in texts(check_once(erp(history=ERP.history * 2), history()))
 
