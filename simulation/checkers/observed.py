@@ -55,7 +55,7 @@ class ErpVerdict:
 @dataclass(frozen=True)
 class ErpSeen:
     """The ERP's database. `gone`: scopes and keys of tombstones that were told. `holdings`: (till, customer).
-    `parked`: bodies of dead letters. `heads`: of the feeds, by scope."""
+    `heads`: of the feeds, by scope. `marks`: changes not numbered yet."""
 
     customers: tuple[ErpCustomer, ...]
     reference: tuple[ErpReference, ...]
@@ -68,7 +68,6 @@ class ErpSeen:
     epoch: str
     troubles: frozenset[str]
     marks: int
-    parked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +106,6 @@ class TillSeen:
     applied_seq: int
     journal: int
     notices: tuple[TillNotice, ...]
-    ready: bool = True
-    online: bool = True
 
 
 @dataclass(frozen=True)

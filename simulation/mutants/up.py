@@ -135,10 +135,6 @@ def _committed_apart(before: Any) -> Any:
     return record
 
 
-def _never(before: Any) -> Any:
-    return lambda error: False
-
-
 def _patient(before: Any) -> Any:
     def send_again(self: Any, unanswered: Any, now: float) -> None:
         self._unanswered = replace(unanswered, since=now)
@@ -170,6 +166,4 @@ MUTANTS = (
     Mutant("entry_not_in_the_transaction", "the till commits a change before its journal entry",
            (Swap(till_journal, "record_change", _committed_apart),
             Swap(customers, "record_change", _committed_apart))),
-    Mutant("transient_is_permanent", "an entry that cannot be applied now is parked, and its number passed",
-           (Swap(intake, "is_transient", _never),)),
 )  # fmt: skip
