@@ -19,9 +19,10 @@ def _draw_trap(rng: random.Random, shape: Shape) -> Given:
 
 
 def _draw_late(rng: random.Random, shape: Shape) -> Given:
-    return _draw_trap(rng, shape) | {
-        "seconds": round(rng.choice((0.02, 0.2, 2.0)) * rng.random(), 3)
-    }
+    """Mostly pages of one feed, which then come after newer ones of another."""
+    of = "feed.page" if rng.random() < 0.6 else rng.choice(TYPES)
+    seconds = rng.choice((0.02, 0.2, 2.0)) * rng.random()
+    return {"of": of, "count": rng.choice((1, 1, 2, 4)), "seconds": round(seconds, 3)}
 
 
 def _draw_spoilt(rng: random.Random, shape: Shape) -> Given:
@@ -37,7 +38,7 @@ def _trap(mishap: str) -> Kind:
         world.bus.traps.append(trap)
 
     draw = {"late": _draw_late, "lost": _draw_trap, "twice": _draw_trap}.get(mishap, _draw_spoilt)
-    return Kind(f"message_{mishap}", play, draw, weight=1.2)
+    return Kind(f"message_{mishap}", play, draw, weight=3 if mishap == "late" else 1.2)
 
 
 def _sender_killed(world: World, given: Given) -> None:

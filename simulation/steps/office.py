@@ -150,7 +150,7 @@ def _import(world: World, given: Given) -> None:
 
 KINDS = (
     Kind("erp_edit", _edit, _draw_edit, weight=7, fault=False),
-    Kind("erp_availability", _availability, _draw_availability, weight=4, fault=False),
+    Kind("erp_availability", _availability, _draw_availability, weight=6, fault=False),
     Kind("erp_state", _state, _draw_state, weight=2, fault=False),
     Kind("erp_delete", _delete, _draw_one, weight=1.5, fault=False),
     Kind("erp_by_sql", _by_sql, _draw_one, weight=1, fault=False),
