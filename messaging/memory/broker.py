@@ -115,9 +115,7 @@ class MemoryBroker:
             where = f"{kind} '{shown}' in vhost '/'"
             raise NotAllowed(f"ACCESS_REFUSED - access to {where} refused for user '{user}'")
 
-    def publish(
-        self, user: str, message: Message, *, damaged: bool = False
-    ) -> tuple[bool, bool]:
+    def publish(self, user: str, message: Message, *, damaged: bool = False) -> tuple[bool, bool]:
         """Whether any queue took it by its key, and whether every one of them accepted it. `damaged`: its
         readers cannot decode its properties."""
         self.check(user, "write", "exchange", message.exchange)

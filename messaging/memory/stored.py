@@ -25,7 +25,9 @@ class Stored:
     def delivery(self, tag: int, kind: QueueKind) -> Delivery:
         message = self.message
         if self.damaged:
-            return Delivery(message.body, message.exchange, message.key, tag, self.redelivered, damaged=True)
+            return Delivery(
+                message.body, message.exchange, message.key, tag, self.redelivered, damaged=True
+            )
         counted: Headers = {"x-delivery-count": self.returns} if self.returns else {}
         return Delivery(
             message.body,
