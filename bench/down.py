@@ -9,7 +9,7 @@ import asyncpg
 
 from bench.floors_bus import raw_consume
 from bench.floors_store import sqlite_insert_floor
-from bench.stand import Stand, is_complete, wait_numbered
+from bench.stand import LOOK_S, Stand, is_complete, wait_numbered
 from ops.clients import Client, until
 
 CHANGE_BYTES = 1_300
@@ -38,6 +38,7 @@ async def propagation_vs_raw_consume(stand: Stand) -> tuple[float, float, str]:
     to the till having applied the last.
     """
     await stand.start_till()
+    await stand.settle()
     changes = min(20_000 if stand.quick else 50_000, stand.customers // 2)
     floor = await raw_consume(stand.admin_url, 20_000, CHANGE_BYTES)
     stand.system.erp.pause()
@@ -109,6 +110,7 @@ async def _arrived(stand: Stand) -> None:
             ),
             "changes applied",
             600,
+            every=LOOK_S,
         )
     finally:
         await client.close()

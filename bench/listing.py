@@ -19,6 +19,7 @@ LIMIT = 50
 async def local_search_vs_like(stand: Stand) -> tuple[float, float, str]:
     """p99 of what is typed letter by letter, from two letters on: through the till's reading thread, first page."""
     await stand.start_till()
+    await stand.settle()
     copy = stand.folder / "listing" / "customers.db"
     await asyncio.to_thread(copy_database, till_file(stand), copy)
     store = Database(copy)

@@ -67,6 +67,7 @@ async def _measure(
 
 async def _one(figure: Figure, stand: Stand) -> Result:
     began = time.monotonic()
+    await stand.settle()
     product, floor, notes = await figure.measure(stand)
     return Result(figure, product, floor, notes, time.monotonic() - began)
 

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import asyncpg
+
 from messaging.amqp import AmqpBroker
 from messaging.clock import SystemClock
 from messaging.connection import Link
@@ -20,6 +22,9 @@ from ops.services import Services
 from ops.system import System, TillNode, fill_system, make_system, remove_system
 
 LOAD_TIMEOUT_S = 1_800.0
+
+LOOK_S = 0.1
+"""Between two looks at what is measured: a look costs it some milliseconds, and a floor is not looked at."""
 
 
 @dataclass
@@ -58,10 +63,31 @@ class Stand:
         began = time.perf_counter()
         client = Client(self.till.url)
         try:
-            await until(lambda: client.get("/status"), is_complete, "till complete", LOAD_TIMEOUT_S)
+            await until(
+                lambda: client.get("/status"),
+                is_complete,
+                "till complete",
+                LOAD_TIMEOUT_S,
+                every=LOOK_S,
+            )
         finally:
             await client.close()
         return time.perf_counter() - began
+
+    async def settle(self) -> None:
+        """Returns when nothing is left to be done of what went before: each figure begins with rest."""
+        await wait_numbered(self.system)
+        await _wait_indexed(self.system)
+        if self.till.process.running:
+            client = Client(self.till.url)
+            try:
+                await until(
+                    lambda: client.get("/status"),
+                    lambda status: is_complete(status) and not status["tidying"],
+                    "till at rest", LOAD_TIMEOUT_S, every=LOOK_S,
+                )  # fmt: skip
+            finally:
+                await client.close()
 
     async def stop_till(self) -> None:
         """Stops the first till, if it runs: a figure it has no part in must not pay for it."""
@@ -88,16 +114,23 @@ async def open_stand(
 
 async def wait_numbered(system: System) -> None:
     """Returns when the feeds hold every change committed so far."""
-    import asyncpg
+    await _wait_gone(system, "FROM feed_mark", "changes numbered")
 
+
+async def _wait_indexed(system: System) -> None:
+    """Returns when the ERP's search holds the words of every change committed so far."""
+    await _wait_gone(system, "FROM customer_words WHERE search IS NULL", "words searchable")
+
+
+async def _wait_gone(system: System, rows: str, what: str) -> None:
     connection = await asyncpg.connect(system.dsn)
     try:
 
-        async def marks() -> int:
-            found: int = await connection.fetchval("SELECT count(*) FROM feed_mark")
+        async def are_there() -> bool:
+            found: bool = await connection.fetchval(f"SELECT EXISTS (SELECT {rows})")
             return found
 
-        await until(marks, lambda left: left == 0, "changes numbered", LOAD_TIMEOUT_S)
+        await until(are_there, lambda left: not left, what, LOAD_TIMEOUT_S, every=LOOK_S)
     finally:
         await connection.close()
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from bench.floors_store import raw_pg_transactions
-from bench.stand import Stand, Voice, speak_as
+from bench.stand import LOOK_S, Stand, Voice, speak_as
 from contracts import envelope
 from contracts.changes import Change
 from contracts.envelope import Headers
@@ -89,6 +89,6 @@ async def _applied(dsn: str, epoch: str, seq: int) -> None:
             )
             return found or 0
 
-        await until(applied, lambda number: number >= seq, "entries applied", 600)
+        await until(applied, lambda number: number >= seq, "entries applied", 600, every=LOOK_S)
     finally:
         await connection.close()

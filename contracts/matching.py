@@ -19,8 +19,9 @@ from typing import Literal, get_args
 from babel import Locale
 
 from contracts import numbers
-from contracts.customers import Customer, CustomerKind
+from contracts.customers import Customer, CustomerKind, display_name
 from contracts.folding import LONGEST_WORD, compact, cut, find_words, fold, words_in
+from contracts.stored import StoredCustomer
 
 RULE = 1
 """Grows when `words_of` changes; words written under another rule are written anew."""
@@ -112,13 +113,14 @@ def matches(query: Query, words: Sequence[str]) -> bool:
     return found and all(one in owned for one in query.filters)
 
 
-def words_of(customer: Customer) -> tuple[str, ...]:
+def words_of(customer: Customer | StoredCustomer) -> tuple[str, ...]:
     """The words of a customer: one space-separated text per column, in the order of COLUMNS."""
-    main = customer.main_address
+    main = next((one for one in customer.addresses if one.type == "main"), None)
     country = (main and main.country) or customer.country_code
     place = (main.postal_code, main.town, main.street, main.building) if main else _NOWHERE
     own = (
-        customer.display_name, customer.tax_number, customer.code, customer.siret, customer.email,
+        display_name(customer.kind, customer.name, customer.first_name, customer.last_name),
+        customer.tax_number, customer.code, customer.siret, customer.email,
         customer.identity_document, customer.phone, customer.extra_phone, customer.national_id,
     )  # fmt: skip
     postal_code, town, street, building, *folded = _folded((*place, *own))
@@ -223,7 +225,9 @@ def _attribute(name: str, value: str) -> tuple[str, str]:
     return " ".join([*words, *named]), attribute_filter(name, value)
 
 
-def _filters(customer: Customer, country: str | None, attributes: list[str]) -> str:
+def _filters(
+    customer: Customer | StoredCustomer, country: str | None, attributes: list[str]
+) -> str:
     found = [kind_filter(customer.kind)]
     if country:
         found.append(country_filter(country))

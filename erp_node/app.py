@@ -38,6 +38,7 @@ from erp_node.journal import AskAgain, Intake
 from erp_node.login import Login
 from erp_node.operators import Operators
 from erp_node.pages import BuiltPage, PageBuilder
+from erp_node.pressure import Pressure
 from erp_node.questions import Desk, refuse
 from erp_node.queues import keep_queues
 from erp_node.search import SearchDesk
@@ -207,13 +208,14 @@ def make_node(outside: Outside) -> Node:
 
     publishing, journal, questions = link(PUBLISHING), link(JOURNAL), link(ASKED)
     callers = Callers(tools.monotonic)
+    pressure = Pressure(tools.monotonic)
     desk = Desk(pool, callers, clock, tools.new_id)
     builder = PageBuilder(pool, clock, tools.new_id)
     feed = Feed(desk, builder, tools.monotonic)
     publishing.add(Declarations(pool, outside.admin))
     publishing.add(publisher)
     parts: Parts = {
-        Intake: Intake(pool, callers, _resend_with(tools), tools.monotonic),
+        Intake: Intake(pool, callers, _resend_with(tools), tools.monotonic, pressure),
         Feed: feed,
         SearchDesk: SearchDesk(outside.asked, callers, clock, tools.new_id, tools.monotonic),
         Desk: desk,
@@ -226,7 +228,7 @@ def make_node(outside: Outside) -> Node:
     return Node(
         _services(outside, tools, feed, links),
         links,
-        Sequencer(pool, builder, _page_with(tools), rng=tools.rng),
+        Sequencer(pool, builder, _page_with(tools), pressure, rng=tools.rng),
         Heart(
             pool, builder, _page_with(tools), _beat_with(tools),
             clock=clock, new_id=tools.new_id, interval_s=outside.beat_s,
@@ -247,7 +249,7 @@ def _consumers(tools: _Tools, parts: Parts) -> Iterator[OrderedConsumer]:
     for queue in map(journal_queue, range(JOURNAL_PARTITIONS)):
         yield OrderedConsumer(
             queue, journal_handler(parts), tools.dead.of(queue),
-            rng=tools.rng, batch=256, prefetch=1_024, observer=tools.observer,
+            rng=tools.rng, batch=512, prefetch=1_024, observer=tools.observer,
         )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from contracts.journal import Resend
 from erp_node.callers import Callers, Till
 from erp_node.changeset import Changeset, load_changeset, write_undone
 from erp_node.entries import Entry, Ordered, by_number, put_in_order, read_entry
+from erp_node.pressure import Pressure
 from erp_node.store import journal as store
 from erp_node.store.faults import is_transient
 from erp_node.store.pool import Connection, Pool
@@ -35,7 +36,7 @@ ASK_AGAIN_S = 2.0
 ATTEMPTS = 3
 """Two batches may want one new code, or rows in each other's way; the second one looks again."""
 
-AT_ONCE = 64
+AT_ONCE = 128
 """So many entries are decided while those before are written."""
 
 Tills: TypeAlias = Mapping[str, Till]
@@ -49,6 +50,7 @@ class Intake:
     callers: Callers
     resend: AskAgain
     monotonic: Callable[[], float]
+    pressure: Pressure
     asked: dict[str, tuple[Resend, float]] = field(default_factory=dict)
 
 
@@ -71,6 +73,7 @@ async def apply_batch(intake: Intake, deliveries: Sequence[Delivery]) -> list[Ba
     a verdict. Raises Transient when the database cannot do it now; MessagingError when a till
     cannot be asked to send again: handling the batch again is right in both cases.
     """
+    intake.pressure.note(len(deliveries))
     read = [read_entry(index, one) for index, one in enumerate(deliveries)]
     answers = [one if isinstance(one, Bad) else one.bad for one in read]
     entries = [one for one in read if isinstance(one, Entry)]

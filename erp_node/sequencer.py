@@ -13,11 +13,12 @@ from typing import TypeAlias
 import structlog
 from pydantic import ValidationError
 
-from contracts.customers import Customer
 from contracts.feed import PAGE_ROWS
 from contracts.limits import RECORD_BYTES
 from contracts.matching import RULE, words_of
+from contracts.stored import read_stored
 from erp_node.pages import BuiltPage, PageBuilder
+from erp_node.pressure import Pressure
 from erp_node.store import feed as store
 from erp_node.store.faults import is_transient
 from erp_node.store.feed import Numbered, Pass, Reading, Trouble, Unworded, Worded
@@ -45,24 +46,36 @@ BACKLOG_ROWS = 10_000
 LOOK_AGAIN_S = 0.5
 LONGEST_PAUSE_S = 5.0
 
+RESTS = 2
 LONGEST_REST_S = 0.5
 """It rests twice as long as it worked, at most so long: what comes meanwhile is numbered in one go."""
 
+RESTS_UNDER_PRESSURE = 6
+LONGEST_REST_UNDER_PRESSURE_S = 1.0
+"""Changes that tills wait to get rid of go first: until they are applied the broker alone has them."""
+
 ANALYSE_ROWS = 5_000
-"""After this many rows, or a fifth of all, the planner looks at the feeds again."""
+"""After this many new entries, or a fifth of all, the planner looks at the feeds again."""
 
 
 class Sequencer:
     """Numbers marks as they come, and sends pages of what it numbered."""
 
     def __init__(
-        self, pool: Pool, pages: PageBuilder, publish: PublishPage, *, rng: random.Random
+        self,
+        pool: Pool,
+        pages: PageBuilder,
+        publish: PublishPage,
+        pressure: Pressure,
+        *,
+        rng: random.Random,
     ) -> None:
         self._pool = pool
+        self._pressure = pressure
         self._pages = pages
         self._publish = publish
         self._rng = rng
-        self._numbered = self._analysed = 0
+        self._added = self._analysed = 0
         self._numbered_at = -LEISURE_AFTER_S
 
     async def run(self) -> None:
@@ -75,7 +88,8 @@ class Sequencer:
                         began = loop.time()
                         await self.catch_up()
                         failures = 0
-                        await asyncio.sleep(min(LONGEST_REST_S, 2 * (loop.time() - began)))
+                        worked = loop.time() - began
+                        await asyncio.sleep(min(LONGEST_REST_S, RESTS * worked))
                         await bell.wait()
             except Exception as error:
                 _report(error)
@@ -87,6 +101,7 @@ class Sequencer:
         """Numbers and sends until no mark is left, then writes the words nobody waits for."""
         loop, done = asyncio.get_running_loop(), None
         while True:
+            began = loop.time()
             async with _wording_ahead(self._pool, wanted=done is not None and done.marks == MARKS):
                 done = await sequence_once(self._pool)
             if done.numbered:
@@ -94,10 +109,16 @@ class Sequencer:
                 await self._tell(done)
                 await self._analyse(done)
             if done.marks == MARKS:
+                await self._make_room(loop.time() - began)
                 continue
             busy = loop.time() - self._numbered_at < LEISURE_AFTER_S
             if busy or not await word_at_leisure(self._pool):
                 return
+
+    async def _make_room(self, worked: float) -> None:
+        """Rests between passes while tills' changes wait to be applied."""
+        if self._pressure.high:
+            await asyncio.sleep(min(LONGEST_REST_UNDER_PRESSURE_S, RESTS_UNDER_PRESSURE * worked))
 
     async def _tell(self, done: Pass) -> None:
         """Sends what was numbered, or only the heads when much more is coming."""
@@ -135,9 +156,9 @@ class Sequencer:
 
     async def _analyse(self, done: Pass) -> None:
         """A first import outruns the server's own statistics, and plans made without them are slow."""
-        self._numbered += sum(one.rows for one in done.numbered)
-        if self._numbered - self._analysed > max(ANALYSE_ROWS, self._analysed // 5):
-            self._analysed = self._numbered
+        self._added += sum(one.added for one in done.numbered)
+        if self._added - self._analysed > max(ANALYSE_ROWS, self._analysed // 5):
+            self._analysed = self._added
             async with self._pool.acquire() as connection:
                 await store.analyse(connection)
 
@@ -212,7 +233,7 @@ async def _word(connection: Connection, unworded: Sequence[Unworded]) -> None:
 def make_words(unworded: Unworded) -> Worded | Trouble:
     """The words of a record, or the first field that is wrong. Never a value: reasons are shown and logged."""
     try:
-        words = words_of(Customer.model_validate_json(unworded.record))
+        words = words_of(read_stored(unworded.record))
         return Worded(unworded.id, unworded.version, words)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]

@@ -66,8 +66,13 @@ async def until(
     enough: Callable[[T], object],
     what: str,
     timeout: float = 30.0,
+    *,
+    every: float = POLL_S,
 ) -> T:
-    """Looks again and again until it is enough. Raises NotSeen, saying what was there last."""
+    """Looks again and again until it is enough, with `every` seconds between two looks.
+
+    Raises NotSeen, saying what was there last.
+    """
     seen: T | None = None
     try:
         async with asyncio.timeout(timeout):
@@ -75,7 +80,7 @@ async def until(
                 seen = await look()
                 if enough(seen):
                     return seen
-                await asyncio.sleep(POLL_S)
+                await asyncio.sleep(every)
     except TimeoutError:
         raise NotSeen(f"{what}: not within {timeout:g} s; last seen: {str(seen)[:600]}") from None
 

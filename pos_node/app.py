@@ -220,7 +220,7 @@ async def make_node(outside: Outside) -> Node:
             pos_id=pos_id, centre=address.centre, clock=clock, rng=rng,
         ),
         searches=searches, presence=presence, relay=relay, operators=operators, sessions=sessions,
-        gate=Gate(sessions, operators.find), clock=clock, loading=catch_up.loading,
+        gate=Gate(sessions, operators.find), clock=clock, loading=catch_up.loading, tidying=catch_up.tidying,
         storage=outside.storage,
     )  # fmt: skip
     links = (incoming, outgoing, asking)

@@ -39,10 +39,12 @@ class CatchUp:
         rng: random.Random,
     ) -> None:
         self._store = store
-        self._loaded = asyncio.Event()
+        self._untidy = asyncio.Event()
+        self._untidy.set()
+        self._tidying = True
         self._pullers = {
             scope: Puller(
-                scope, store, questions, loads, side, rng, self._loaded.set, self.want_all
+                scope, store, questions, loads, side, rng, self._untidy.set, self.want_all
             )
             for scope in scopes
         }
@@ -64,6 +66,10 @@ class CatchUp:
             return None
         done = sum(one.rows_done for one in missing)
         return Loading(done, done + sum(one.rows_to_do for one in missing))
+
+    def tidying(self) -> bool:
+        """Whether the word index is still being put in order, as after a first load: the list answers, but slower."""
+        return self._tidying or self._untidy.is_set()
 
     async def run(self) -> None:
         """Works until cancelled."""
@@ -98,18 +104,17 @@ class CatchUp:
         """What a first load leaves for later, a quarter of the time at most: see `_tidy`."""
         loop = asyncio.get_running_loop()
         while True:
-            began = loop.time()
+            await self._untidy.wait()
+            self._untidy.clear()
+            self._tidying, began = True, loop.time()
             try:
-                more = await self._store.write(_tidy, priority=Priority.FEED)
+                self._tidying = await self._store.write(_tidy, priority=Priority.FEED)
             except Exception as error:
                 _log.warning("words not written", action="details_failed", reason=reason_of(error))
                 await asyncio.sleep(PAUSES.longest)
-                continue
-            if not more:
-                self._loaded.clear()
-                await self._loaded.wait()
-                continue
-            await asyncio.sleep(RESTS * (loop.time() - began))
+            if self._tidying:
+                self._untidy.set()
+                await asyncio.sleep(RESTS * (loop.time() - began))
 
 
 async def try_following(store: Store, scopes: Iterable[str]) -> bool:

@@ -6,9 +6,9 @@ import msgspec
 
 from contracts import envelope
 from contracts.decoders import struct_of
-from contracts.envelope import Malformed, TooNew, UnknownType
+from contracts.envelope import Headers, Malformed, TooNew, UnknownType
 from contracts.feed import Page as PageModel
-from contracts.feed import RowStruct, read_page
+from contracts.feed import PageStruct, RowStruct, read_page
 from contracts.registry import MESSAGES
 from messaging.channel import Delivery
 from pos_node.bodies import unpacked
@@ -22,6 +22,7 @@ LARGEST = (1 << 63) - 1
 
 _LoosePage: Any = struct_of(PageModel, extra={"rows": list[msgspec.Raw]})
 _read_loose = msgspec.json.Decoder(_LoosePage).decode
+_whole = envelope.Reader(PageStruct)
 _read_row = msgspec.json.Decoder(RowStruct).decode
 _Key: Any = msgspec.defstruct("Key", [("key", str, "?")])
 _read_key = msgspec.json.Decoder(_Key).decode
@@ -39,7 +40,7 @@ def page_of(delivery: Delivery) -> tuple[Page, list[Trouble]]:
     Raises Oversized, Malformed, UnknownType, TooNew or WrongSender.
     """
     body, limit = unpacked(delivery)
-    headers, raw = envelope.split(body, limit)
+    headers, raw = open_page(body, limit)
     if headers.type != "feed.page":
         raise UnknownType(f"type: {headers.type} does not belong here")
     if headers.version > MESSAGES["feed.page"].version:
@@ -49,12 +50,23 @@ def page_of(delivery: Delivery) -> tuple[Page, list[Trouble]]:
     return read_data(raw)
 
 
-def read_data(raw: bytes) -> tuple[Page, list[Trouble]]:
+def open_page(body: bytes, limit: int) -> tuple[Headers, bytes | Page]:
+    """Headers and data of a message that should bring a page: read already when all is well.
+
+    Raises Oversized or Malformed.
+    """
+    try:
+        return _whole.read(body, limit)
+    except Malformed:
+        return envelope.split(body, limit)
+
+
+def read_data(data: bytes | Page) -> tuple[Page, list[Trouble]]:
     """The page in a message's data, and its rows that cannot be read. Raises Malformed."""
     try:
-        page, trouble = read_page(raw), list[Trouble]()
+        page, trouble = read_page(data) if isinstance(data, bytes) else data, list[Trouble]()
     except msgspec.DecodeError:
-        page, trouble = _read_row_by_row(raw)
+        page, trouble = _read_row_by_row(data)
     if max(page.prev_seq, page.to_seq, page.head) > LARGEST:
         raise Malformed("to_seq: larger than any number of a feed")
     if any(row.version > LARGEST for row in page.rows):

@@ -17,6 +17,7 @@ from messaging.channel import Delivery, Message, MessagingError
 from messaging.clock import Clock
 from pos_node.bodies import unpacked
 from pos_node.contact import Contact
+from pos_node.pages import Page, open_page
 
 
 class Asks(Protocol):
@@ -42,10 +43,10 @@ class AnswerUnreadable(MessagingError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer's type and its data as JSON, byte for byte as the ERP wrote it."""
+    """The answer's type and its data as JSON, byte for byte as the ERP wrote it; a page may be read already."""
 
     type: str
-    raw: bytes
+    raw: bytes | Page
 
 
 class Questions:
@@ -98,7 +99,8 @@ class Questions:
 
 def _read(delivery: Delivery, expected: tuple[str, ...]) -> Answer:
     try:
-        headers, raw = envelope.split(*unpacked(delivery))
+        read = open_page if "feed.page" in expected else envelope.split
+        headers, raw = read(*unpacked(delivery))
         if headers.type == "erp.refused":
             refused = envelope.read_data(ErpRefused, raw)
             raise AnswerRefused(refused.code, refused.params)

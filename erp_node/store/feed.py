@@ -55,12 +55,14 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
-    """What one pass numbered in one scope: the places `(after, head]`, at most `rows` rows."""
+    """What one pass numbered in one scope: the places `(after, head]`, at most `rows` rows, `added` of them for
+    entities that were not in the feed before."""
 
     scope: str
     after: int
     head: int
     rows: int
+    added: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +181,10 @@ async def number_marks(connection: Connection, limit: int, record_bytes: int) ->
     return Pass(
         rows[0]["marks"],
         rows[0]["waiting"],
-        tuple(Numbered(row["scope"], row["before"], row["head"], row["rows"]) for row in touched),
+        tuple(
+            Numbered(row["scope"], row["before"], row["head"], row["rows"], row["first_times"])
+            for row in touched
+        ),
         tuple(
             Told(row["scope"].removeprefix("pos."), entity, applied)
             for row in touched

@@ -204,7 +204,7 @@ progress AS (
     SELECT scope, array_agg(entity) AS entities, array_agg(value) AS applied
     FROM numbered WHERE kind = 'progress' GROUP BY scope
 )
-SELECT pass.*, scope, before, head, rows, entities, applied
+SELECT pass.*, scope, before, head, rows, first_times, entities, applied
 FROM (
     SELECT count(*) AS marks, (SELECT count(*) FROM waiting) AS waiting FROM picked
 ) AS pass
@@ -255,7 +255,7 @@ FROM erp_identity i LEFT JOIN feed_scope s ON s.scope = $1;
 -- Rows after a place ($2) of some scopes ($1), at most $3 rows and about $4 bytes of each scope, one JSON
 -- text each; what is beyond that is there without text. $5: a bucket, or null for all. $6: leave out what
 -- is merely withdrawn. $7: the largest record. A customer whose new record has no words yet has no text:
--- its mark is still waiting.
+-- its mark is still waiting. Words hold no sign that JSON would write otherwise.
 SELECT asked.number, row.seq, row.before < $4 AS kept, convert_to(CASE WHEN row.before < $4 THEN CASE row.kind
     WHEN 'customer' THEN CASE
         WHEN row.seen <> 'active' THEN
@@ -264,9 +264,8 @@ SELECT asked.number, row.seq, row.before < $4 AS kept, convert_to(CASE WHEN row.
         WHEN octet_length(row.wire) <= $7 THEN
             '{"kind":"customer","key":"' || row.id || '","version":' || row.version
             || coalesce(',"editors":' || array_to_json(row.editors)::text, '')
-            || ',"words":' || array_to_json((
-                SELECT w.words FROM customer_words w WHERE w.customer_id = row.id AND w.version >= row.words_from
-            ))::text
+            || (SELECT ',"words":["' || array_to_string(w.words, '","', '') || '"]'
+                FROM customer_words w WHERE w.customer_id = row.id AND w.version >= row.words_from)
             || ',"record":' || row.wire || '}'
         END
     WHEN 'reference' THEN (

@@ -242,6 +242,9 @@ class StatusShown(BaseModel):
     behind: int
     scopes: list[ScopeShown]
     loading: LoadingShown | None
+    tidying: Annotated[
+        bool, Field(description="the word index is put in order, as after a first load")
+    ]
     storage: StorageShown
     journal: JournalShown
     unseen_notices: int

@@ -48,6 +48,7 @@ def status_router(till: Till) -> APIRouter:
             loading=LoadingShown(rows_done=loading.rows_done, rows_to_do=loading.rows_to_do)
             if loading
             else None,
+            tidying=till.tidying(),
             storage=_storage(till.storage()),
             journal=_journal(standing, till.relay.state.reason, till.clock.now()),
             unseen_notices=unseen,

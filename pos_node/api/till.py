@@ -40,4 +40,5 @@ class Till:
     gate: Gate
     clock: Clock
     loading: Callable[[], Loading | None] = not_loading
+    tidying: Callable[[], bool] = lambda: False
     storage: Callable[[], str | None] = no_trouble

@@ -111,6 +111,7 @@ class _Line:
     row: int
     held: Held
     words: str | None
+    keys: tuple[str | None, str | None]
 
 
 class Content(NamedTuple):
@@ -191,6 +192,7 @@ class _Batch:
         self._gone: list[_Values] = []
         self._new: list[_Values] = []
         self._changed: list[_Values] = []
+        self._rewritten: list[_Values] = []
 
     def apply(self, rows: Sequence[RowStruct]) -> None:
         by_id = self._sound(rows)
@@ -224,11 +226,13 @@ class _Batch:
     def _read_lines(self, ids: Sequence[bytes]) -> dict[bytes, _Line]:
         marks = ", ".join("?" * len(ids))
         found = self._connection.execute(
-            f"SELECT id, row, scope, version, state, words FROM customer WHERE id IN ({marks})", ids
+            "SELECT id, row, scope, version, state, words, code_key, tax_key "
+            f"FROM customer WHERE id IN ({marks})",
+            ids,
         )
         return {
-            id_: _Line(row, Held(scope, version, state), words)
-            for id_, row, scope, version, state, words in found
+            id_: _Line(row, Held(scope, version, state), words, tuple(keys))
+            for id_, row, scope, version, state, words, *keys in found
         }
 
     def _take(
@@ -240,11 +244,14 @@ class _Batch:
         new = content.words if content else None
         if old != new:
             self._words.append(WordsChange(number, old, new))
-        values = (self._scope, version, row.state, *_columns(row, content), number)
+        keys = (content.code_key, content.tax_key) if content else (None, None)
+        values = (self._scope, version, row.state, *_columns(row, content))
         if line is None:
-            self._new.append((*values, id_))
+            self._new.append((*values, *keys, number, id_))
+        elif line.keys == keys:
+            self._rewritten.append((*values, number))
         else:
-            self._changed.append(values)
+            self._changed.append((*values, *keys, number))
 
     def _content(self, id_: bytes, row: RowStruct, pending: bool) -> Content:
         content = content_of(row, self._rule)
@@ -254,8 +261,9 @@ class _Batch:
     def _write(self) -> None:
         connection = self._connection
         connection.executemany(_SQL["add"], self._new)
-        self._changed.sort(key=_row_of)
-        connection.executemany(_SQL["change"], self._changed)
+        for statement, changed in (("change", self._changed), ("rewrite", self._rewritten)):
+            changed.sort(key=_row_of)
+            connection.executemany(_SQL[statement], changed)
         change_words(connection, self._words)
         connection.executemany(_SQL["note_gone"], self._gone)
 
@@ -270,16 +278,9 @@ def _version(row: RowStruct, held: Held | None, met: bool) -> int:
 def _columns(row: RowStruct, content: Content | None) -> tuple[str | None, ...]:
     """Everything personal; nothing of it stays unless the row is active."""
     if content is None:
-        return (None,) * 6
+        return (None,) * 4
     editors = None if row.editors is None else ",".join(row.editors)
-    return (
-        editors,
-        content.code_key,
-        content.tax_key,
-        content.record,
-        content.shown,
-        content.words,
-    )
+    return editors, content.record, content.shown, content.words
 
 
 def _row_of(values: _Values) -> int:

@@ -4,12 +4,17 @@
 SELECT DISTINCT customer_id FROM journal
 
 -- name: add
-INSERT INTO customer (scope, version, state, editors, code_key, tax_key, record, shown, words, row, id)
+INSERT INTO customer (scope, version, state, editors, record, shown, words, code_key, tax_key, row, id)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: change
-UPDATE customer SET scope = ?, version = ?, state = ?, editors = ?, code_key = ?, tax_key = ?,
-    record = ?, shown = ?, words = ?
+UPDATE customer SET scope = ?, version = ?, state = ?, editors = ?, record = ?, shown = ?, words = ?,
+    code_key = ?, tax_key = ?
+WHERE row = ?
+
+-- The keys are what they were: their indexes are left alone.
+-- name: rewrite
+UPDATE customer SET scope = ?, version = ?, state = ?, editors = ?, record = ?, shown = ?, words = ?
 WHERE row = ?
 
 -- Id and version stay, so that nothing older can come back.

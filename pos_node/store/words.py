@@ -9,6 +9,7 @@ no table has together, customers are read one by one (`found_by_reading`).
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Literal, TypeAlias
 
 from contracts.matching import COLUMNS, Alternative, Clause, Column, Query, kind_filter, matches
@@ -100,15 +101,14 @@ def change_words(connection: sqlite3.Connection, changes: Iterable[WordsChange])
     gap = read_gap(connection)
     work: dict[tuple[Table, str], list[_Entry]] = {key: [] for key in _STATEMENTS}
     for one in changes:
-        old, new = _entries(one.row, one.old), _entries(one.row, one.new)
-        for table in _HELD:
-            before, after = old and old[table], new and new[table]
-            if before == after or (table == "detail" and one.row in gap):
+        old, new = _by_column(one.old), _by_column(one.new)
+        for table, parts in _PARTS.items():
+            if (table == "detail" and one.row in gap) or (old and new and parts(old) == parts(new)):
                 continue
-            if before:
-                work[table, "delete"].append(before)
-            if after:
-                work[table, "insert"].append(after)
+            if old:
+                work[table, "delete"].append(_MAKE[table](one.row, old))
+            if new:
+                work[table, "insert"].append(_MAKE[table](one.row, new))
     for table in _HELD:
         for what in ("delete", "insert"):
             entries = work[table, what]
@@ -125,7 +125,7 @@ def begin_listing(connection: sqlite3.Connection) -> None:
 
 def list_words(connection: sqlite3.Connection, rows: Iterable[tuple[int, Sequence[str]]]) -> None:
     """Remembers rows, with their words by column, for `index_listed`."""
-    listed = [_listed(place_of(words[_NAME], row), words) for row, words in rows]
+    listed = [_listed(row, words) for row, words in rows]
     insert_many(connection, _LIST, listed)
 
 
@@ -146,8 +146,7 @@ def fill_gap(connection: sqlite3.Connection, limit: int) -> bool:
         "SELECT row, words FROM customer WHERE row > ? AND row <= ? ORDER BY row LIMIT ?",
         (gap.after, gap.upto, limit),
     ).fetchall()
-    entries = [_entries(row, words) for row, words in rows]
-    details = sorted(one["detail"] for one in entries if one)
+    details = sorted(_details(row, text.split("\n")) for row, text in rows if text is not None)
     connection.executemany(_STATEMENTS["detail", "insert"], details)
     write_gap(connection, Gap(rows[-1][0], gap.upto) if len(rows) == limit else Gap())
     return len(rows) == limit
@@ -157,20 +156,26 @@ _Entry: TypeAlias = tuple[int | str, ...]
 """What one table is given of a row: its place, then its words by column."""
 
 
-def _entries(row: int, text: str | None) -> dict[Table, _Entry] | None:
-    if text is None:
-        return None
-    words = text.split("\n")
-    place = place_of(words[_NAME], row)
-    return {"word": _listed(place, words), "detail": _details(place, words)}
+def _by_column(text: str | None) -> Sequence[str] | None:
+    return None if text is None else text.split("\n")
 
 
-def _listed(place: int, w: Sequence[str]) -> _Entry:
+def _listed(row: int, w: Sequence[str]) -> _Entry:
+    place = place_of(w[_NAME], row)
     return place, w[0], w[1], w[2], w[3], w[4], w[5], _without_names(w[_ATTRIBUTES]), w[13]
 
 
-def _details(place: int, w: Sequence[str]) -> _Entry:
+def _details(row: int, w: Sequence[str]) -> _Entry:
+    place = place_of(w[_NAME], row)
     return place, w[6], w[7], w[8], w[9], w[10], w[11], _with_names(w[_ATTRIBUTES]), w[13]
+
+
+_MAKE = {"word": _listed, "detail": _details}
+_PARTS = {
+    table: itemgetter(*{_NAME: None} | {_AT[name]: None for name in columns})
+    for table, columns in _HELD.items()
+}
+"""The words that a table's entry is made of: its own columns, and the name, which is its place."""
 
 
 def _without_names(attributes: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import uuid4
@@ -14,6 +15,7 @@ from contracts.matching import words_of
 from contracts.presence import Beat
 from erp_node.beat import Heart
 from erp_node.pages import BuiltPage, PageBuilder
+from erp_node.pressure import Pressure
 from erp_node.sequencer import Sequencer
 from erp_node.store.pool import Pool, open_pool
 from messaging.channel import LinkDown
@@ -60,7 +62,7 @@ def exchange() -> Exchange:
 
 @pytest.fixture
 def sequencer(pool: Pool, exchange: Exchange, builder: PageBuilder) -> Sequencer:
-    return Sequencer(pool, builder, exchange, rng=random.Random(1))
+    return Sequencer(pool, builder, exchange, Pressure(time.monotonic), rng=random.Random(1))
 
 
 @pytest.fixture

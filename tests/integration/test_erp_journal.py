@@ -15,6 +15,7 @@ from contracts.journal import Author, Resend, Verdict
 from contracts.matching import words_of
 from erp_node.callers import Callers
 from erp_node.journal import ASK_AGAIN_S, AT_ONCE, Intake, apply_batch
+from erp_node.pressure import Pressure
 from erp_node.store.pool import Pool, open_pool
 from messaging.channel import Delivery, LinkDown
 from messaging.consumer import Transient
@@ -75,7 +76,7 @@ def time() -> Time:
 
 @pytest.fixture
 def intake(pool: Pool, bell: Bell, time: Time) -> Intake:
-    return Intake(pool, Callers(time.monotonic), bell, time.monotonic)
+    return Intake(pool, Callers(time.monotonic), bell, time.monotonic, Pressure(time.monotonic))
 
 
 @pytest.fixture

@@ -104,7 +104,7 @@ CREATE TABLE customer_words (
     rule         smallint NOT NULL,                 -- contracts.matching.RULE when they were made
     search       tsvector                           -- search_vector(words); null: made when nobody waits
 );
-CREATE INDEX customer_search ON customer_words USING gin (search);
+CREATE INDEX customer_search ON customer_words USING gin (search) WHERE search IS NOT NULL;
 CREATE INDEX customer_words_waiting ON customer_words (customer_id) WHERE search IS NULL;
 
 -- Customers whose record came without its words, to be made by the sequencer.
