@@ -4,7 +4,7 @@ import asyncio
 import random
 import socket
 from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -36,8 +36,8 @@ from pos_node.relay import Relay
 from pos_node.retrieval import Retrieval
 from pos_node.search import Searches
 from pos_node.settings import Enrolment, PosSettings
-from pos_node.store.database import Store, StoreError
-from pos_node.store.journal import Standing, read_standing
+from pos_node.store.database import Priority, Store, StoreError
+from pos_node.store.journal import Standing, limit_progress, read_standing
 from pos_node.store.notices import add_notice
 from pos_node.store.opening import open_store
 from pos_node.store.privacy import make_folder
@@ -148,6 +148,8 @@ async def make_node(outside: Outside) -> Node:
     address, pos_id, observer = outside.address, outside.pos_id, outside.observer
     epoch_file = outside.folder / EPOCH_FILE
     at_start = await open_epoch(store, epoch_file, rng)
+    with suppress(StoreError):  # an earlier limit is as good
+        await store.write(limit_progress, at_start.last_seq, priority=Priority.JOURNAL)
     await try_following(store, address.scopes)
 
     incoming = Link(outside.broker, f"{pos_id} feed", clock=clock, rng=rng)

@@ -250,3 +250,24 @@ async def test_without_an_epoch_nothing_is_journalled(folder: Path) -> None:
 
 def _all_waiting(connection: sqlite3.Connection) -> tuple[rows.Entry, ...]:
     return rows.read_waiting(connection, rows.read_epoch(connection) or "", 0, 1_000)
+
+
+async def test_i1_what_is_applied_of_numbers_never_sent_was_made_before_the_backup(
+    till: TestTill,
+) -> None:
+    await till.store.write(rows.limit_progress, 0, priority=Priority.JOURNAL)
+    await make(till)
+    await till.apply(1)
+    assert await till.waiting() == 1
+    assert [entry.seq for entry in await till.store.read(rows.read_unapplied)] == [1]
+    await till.store.write(rows.lift_limit, priority=Priority.JOURNAL)
+    await till.apply(1)
+    assert await till.waiting() == 0
+
+
+async def test_i11_a_file_put_back_greets_although_the_erp_knows_more_of_its_journal(
+    till: TestTill,
+) -> None:
+    await till.apply(3)
+    standing = await till.store.read(read_standing)
+    assert (standing.last_seq, standing.applied_seq, standing.waiting) == (0, 3, 0)
