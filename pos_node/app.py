@@ -37,7 +37,7 @@ from pos_node.retrieval import Retrieval
 from pos_node.search import Searches
 from pos_node.settings import Enrolment, PosSettings
 from pos_node.store.database import Priority, Store, StoreError
-from pos_node.store.journal import Standing, limit_progress, read_standing
+from pos_node.store.journal import Standing, limit_progress, read_limit, read_standing
 from pos_node.store.notices import add_notice
 from pos_node.store.opening import open_store
 from pos_node.store.privacy import make_folder
@@ -149,7 +149,8 @@ async def make_node(outside: Outside) -> Node:
     epoch_file = outside.folder / EPOCH_FILE
     at_start = await open_epoch(store, epoch_file, rng)
     with suppress(StoreError):  # an earlier limit is as good
-        await store.write(limit_progress, at_start.last_seq, priority=Priority.JOURNAL)
+        if await store.read(read_limit) != at_start.last_seq:
+            await store.write(limit_progress, at_start.last_seq, priority=Priority.JOURNAL)
     await try_following(store, address.scopes)
 
     incoming = Link(outside.broker, f"{pos_id} feed", clock=clock, rng=rng)

@@ -253,16 +253,23 @@ def _all_waiting(connection: sqlite3.Connection) -> tuple[rows.Entry, ...]:
 
 
 async def test_i1_what_is_applied_of_numbers_never_sent_was_made_before_the_backup(
-    till: TestTill,
+    folder: Path,
 ) -> None:
-    await till.store.write(rows.limit_progress, 0, priority=Priority.JOURNAL)
-    await make(till)
-    await till.apply(1)
-    assert await till.waiting() == 1
-    assert [entry.seq for entry in await till.store.read(rows.read_unapplied)] == [1]
-    await till.store.write(rows.lift_limit, priority=Priority.JOURNAL)
-    await till.apply(1)
-    assert await till.waiting() == 0
+    def unapplied(connection: sqlite3.Connection, epoch: str) -> list[int]:
+        journal.take_progress(connection, Progress(epoch=epoch, applied_seq=1))
+        return [entry.seq for entry in rows.read_unapplied(connection)]
+
+    async with open_store(folder) as store:
+        epoch = (await open_epoch(store, folder / "epoch", random.Random(1))).epoch
+        added = CustomerAdded(
+            customer_id=ID, record=retail(), author=Author(operator="anne", at=NOON)
+        )
+        await store.write(rows.limit_progress, 0, priority=Priority.JOURNAL)
+        stamp = Stamp("p1", ID, NOON)
+        await store.write(journal.record_change, added, stamp, priority=Priority.CASHIER)
+        assert await store.write(unapplied, epoch, priority=Priority.FEED) == [1]
+        await store.write(rows.lift_limit, priority=Priority.JOURNAL)
+        assert await store.write(unapplied, epoch, priority=Priority.FEED) == []
 
 
 async def test_i11_a_file_put_back_greets_although_the_erp_knows_more_of_its_journal(
