@@ -123,7 +123,10 @@ async def _wait_for_agreement(world: World, patience: float) -> Seen | None:
         late = world.loop.time() > until or world.loop.turns > MOST_TURNS
         if (settled or late) and all(till.running for till in world.tills):
             seen = observe(world)
-            if late or not [*check_no_loss(seen, world.history), *check_convergence(seen)]:
+            if late or not [
+                *check_no_loss(seen, world.history),
+                *check_convergence(seen, restored=world.restored),
+            ]:
                 return seen
         elif late:
             return None
@@ -154,7 +157,7 @@ def check_everything(world: World, seen: Seen | None) -> Iterator[Violation]:
         yield Violation("I11", "a till could not be started")
         return
     yield from check_no_loss(seen, history)
-    yield from check_convergence(seen)
+    yield from check_convergence(seen, restored=world.restored)
     yield from check_once(seen, history)
     yield from check_sender(seen, history)
     yield from check_search(seen, history)

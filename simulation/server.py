@@ -172,7 +172,8 @@ class Server:
 
     def close(self) -> None:
         for real in self.every:
-            real.connection.terminate()
+            if not real.connection.is_closed():
+                self.bridge.run(real.connection.close())
         self.bridge.close()
 
     def _copy_out(self, name: str) -> bytes:

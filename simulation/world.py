@@ -80,6 +80,11 @@ class World:
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     @property
+    def restored(self) -> bool:
+        """Whether the ERP's database was ever put back to before."""
+        return any(one.till is None for one in self.history.excused)
+
+    @property
     def processes(self) -> tuple[ErpProcess | TillProcess, ...]:
         return (*self.erps, *self.tills, *self.others)
 

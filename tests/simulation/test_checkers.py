@@ -61,6 +61,13 @@ def test_i2_a_till_that_differs_is_named(seen: Seen, says: str) -> None:
     assert says in texts(check_convergence(seen))
 
 
+def test_i3_what_a_till_heard_deleted_stays_so_when_the_erp_is_put_back() -> None:
+    alive = replace(ERP.customers[1], state="active", version=4)
+    seen = erp(customers=(ERP.customers[0], alive))
+    assert "is missing" in texts(check_convergence(seen))
+    assert "is missing" not in texts(check_convergence(seen, restored=True))
+
+
 @pytest.mark.parametrize(
     ("seen", "says"),
     [

@@ -12,7 +12,7 @@ from simulation.campaign import ROOT
 from simulation.mutants.hunt import MUTANTS, hunt
 from simulation.recording import Recording
 from simulation.run import play
-from simulation.schedule import Schedule, Step
+from simulation.schedule import Schedule, Step, read_schedule
 from simulation.steps.table import FAULTS, KINDS, draw_schedule
 from tests.simulation.conftest import MakeJob
 from traces.reading import read_trace
@@ -73,6 +73,16 @@ def test_a_fault_alone_is_met_and_healed(make_job: MakeJob) -> None:
         outcome = play(Schedule(3, tuple(steps)), job.place)
         assert outcome.violations == (), fault
         assert fault in outcome.met
+
+
+FOUND = ("greeting-of-a-restored-till", "progress-never-heard", "ahead-of-a-scope-nobody-tells")
+"""Schedules that violated an invariant once."""
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_was_found_once_is_not_found_again(make_job: MakeJob, name: str) -> None:
+    schedule = read_schedule(Path(__file__).parent / "found" / f"{name}.json")
+    assert play(schedule, make_job().place).violations == ()
 
 
 def _first_with(fault: str) -> Schedule:
