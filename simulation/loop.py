@@ -5,6 +5,7 @@ its turn; there is no network. The same program with the same random numbers tak
 """
 
 import asyncio
+import math
 import selectors
 from collections.abc import Callable
 from typing import Any, TypeVar, TypeVarTuple
@@ -13,8 +14,12 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
+MOST_TURNS = 400_000
+"""Of one loop: more means that something goes in circles."""
+
+
 class Stuck(Exception):
-    """Nothing is ready and nothing will ever be due: whoever waits, waits for ever."""
+    """Nothing is ready and nothing will ever be due, or what is ready is never done: whoever waits, waits for ever."""
 
 
 class SimulatedLoop(asyncio.SelectorEventLoop):
@@ -31,7 +36,8 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
 
     def pass_by(self, seconds: float) -> None:
         """Moves the time on; called by the selector when nothing is ready before then."""
-        self._now += seconds
+        # After months a moment may be too short to be added: time must not stand still for that.
+        self._now = max(self._now + seconds, math.nextafter(self._now, math.inf))
 
     def run_in_executor(
         self, executor: Any, function: Callable[[*Ts], T], *arguments: *Ts
@@ -56,6 +62,8 @@ class _NoWaiting(selectors.SelectSelector):
         if timeout is None:
             raise Stuck("nothing is due")
         self._loop.turns += 1
+        if self._loop.turns > MOST_TURNS:
+            raise Stuck("it goes in circles")
         if timeout > 0:
             self._loop.pass_by(timeout)
         return []

@@ -35,6 +35,27 @@ def test_a_time_out_comes_at_its_moment() -> None:
     assert run(wait()) == pytest.approx(5)
 
 
+def test_time_passes_after_many_months_as_well() -> None:
+    async def sleep() -> float:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, SimulatedLoop)
+        loop.pass_by(7 * 2_592_000.123)
+        for _ in range(200):
+            await asyncio.sleep(0.0005)
+        return loop.time()
+
+    assert run(sleep()) > 7 * 2_592_000.2
+
+
+def test_who_goes_in_circles_is_told() -> None:
+    async def circle() -> None:
+        while True:
+            await asyncio.sleep(0)
+
+    with pytest.raises(Stuck):
+        run(circle())
+
+
 def test_what_goes_to_a_thread_runs_in_its_turn() -> None:
     async def ask() -> tuple[int, float]:
         return await asyncio.to_thread(lambda: 3), asyncio.get_running_loop().time()
