@@ -5,6 +5,7 @@ its turn; there is no network. The same program with the same random numbers tak
 """
 
 import asyncio
+import math
 import selectors
 from collections.abc import Callable
 from typing import Any, TypeVar, TypeVarTuple
@@ -29,16 +30,16 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         self.turns = 0
         """How often everything that was ready has run: what a program that goes in circles is caught by."""
         super().__init__(_NoWaiting(self))
-        self._clock_resolution = (
-            1e-6  # what is due in less is due: after months a nanosecond is too short to be added
-        )
+        self._clock_resolution = math.ulp(0.0)
 
     def time(self) -> float:
         return self._now
 
     def pass_by(self, seconds: float) -> None:
         """Moves the time on; called by the selector when nothing is ready before then."""
-        self._now += seconds
+        # What is due then is due, whatever rounding says: never a moment too early, nor for ever a moment too late.
+        self._now = math.nextafter(self._now + seconds, math.inf)
+        self._clock_resolution = math.ulp(self._now)
 
     def run_in_executor(
         self, executor: Any, function: Callable[[*Ts], T], *arguments: *Ts
