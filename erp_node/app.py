@@ -28,7 +28,7 @@ from contracts.topology import (
 )
 from erp_node import tills
 from erp_node.api.app import make_api
-from erp_node.api.services import Broker, ErpServices
+from erp_node.api.services import Broker, ErpServices, OpenChannel
 from erp_node.beat import Heart, PublishBeat
 from erp_node.callers import Callers
 from erp_node.declarations import Declarations
@@ -49,10 +49,10 @@ from erp_node.store.migrations import migrate
 from erp_node.store.pool import Pool, open_pool
 from erp_node.store.search import open_question_pool
 from erp_node.upkeep import keep_tidy
-from messaging.admin import Admin
-from messaging.amqp import AmqpBroker
+from messaging.admin import Administers
+from messaging.channel import Broker as AnyBroker
 from messaging.channel import Message
-from messaging.clock import SystemClock
+from messaging.clock import Clock, SystemClock
 from messaging.connection import Link
 from messaging.consumer import OrderedConsumer
 from messaging.dead import DeadLetters
@@ -142,10 +142,30 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class Outside:
+    """What a node needs of the world. `asked`: connections for questions of tills (store.search.open_question_pool).
+
+    `admin`: the broker's management, None when not configured. `till_url`: the broker's address for a till's
+    user and password. `beat_s`: seconds between two signs of life.
+    """
+
+    pool: Pool
+    asked: Pool
+    broker: AnyBroker
+    admin: Administers | None
+    open_channel: OpenChannel
+    till_url: Callable[[str, str], str]
+    clock: Clock
+    rng: random.Random
+    observer: Observer
+    beat_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class _Tools:
     """What nearly every part takes."""
 
-    clock: SystemClock
+    clock: Clock
     rng: random.Random
     publisher: Publisher
     dead: DeadLetters
@@ -159,22 +179,32 @@ class _Tools:
 
 
 async def open_node(settings: ErpSettings, stack: AsyncExitStack) -> Node:
-    """Opens databases and makes every part; `stack` closes what was opened."""
+    """Opens what the node needs of the world and makes it; `stack` closes what was opened."""
     clock = SystemClock()
     observer, end_trace = recorder_or_none(settings.trace, "erp", clock, settings.trace_key)
     stack.callback(end_trace)
-    publisher = Publisher("erp publisher", observer=observer)
-    dead = DeadLetters(publisher, clock)
-    tools = _Tools(clock, random.Random(), publisher, dead, observer)
     pool = await stack.enter_async_context(
         await open_pool(settings.dsn, max_size=settings.pool_size)
     )
     asked = await stack.enter_async_context(await open_question_pool(settings.dsn))
     admin = await stack.enter_async_context(admin_of(settings)) if settings.amqp_admin_url else None
-    broker = Login(settings)
+    return make_node(
+        Outside(
+            pool, asked, Login(settings), admin, partial(channel_of, settings),
+            partial(till_url, settings.amqp_url), clock, random.Random(), observer, settings.beat_s,
+        )
+    )  # fmt: skip
+
+
+def make_node(outside: Outside) -> Node:
+    """Puts the parts together. Opens nothing, starts nothing."""
+    pool, clock = outside.pool, outside.clock
+    publisher = Publisher("erp publisher", observer=outside.observer)
+    dead = DeadLetters(publisher, clock)
+    tools = _Tools(clock, outside.rng, publisher, dead, outside.observer)
 
     def link(name: str) -> Link:
-        return Link(broker, name, clock=clock, rng=tools.rng)
+        return Link(outside.broker, name, clock=clock, rng=tools.rng)
 
     publishing, journal, questions = link(PUBLISHING), link(JOURNAL), link(ASKED)
     callers = Callers(tools.monotonic)
@@ -182,37 +212,37 @@ async def open_node(settings: ErpSettings, stack: AsyncExitStack) -> Node:
     desk = Desk(pool, callers, clock, tools.new_id)
     builder = PageBuilder(pool, clock, tools.new_id)
     feed = Feed(desk, builder, tools.monotonic)
-    publishing.add(Declarations(pool, admin))
+    publishing.add(Declarations(pool, outside.admin))
     publishing.add(publisher)
     parts: Parts = {
         Intake: Intake(pool, callers, _resend_with(tools), tools.monotonic, pressure),
         Feed: feed,
-        SearchDesk: SearchDesk(asked, callers, clock, tools.new_id, tools.monotonic),
+        SearchDesk: SearchDesk(outside.asked, callers, clock, tools.new_id, tools.monotonic),
         Desk: desk,
     }
     for consumer in _consumers(tools, parts):
         journal.add(consumer)
     for responder in _responders(tools, parts, desk):
         questions.add(responder)
-    services = _services(settings, tools, feed, admin, (publishing, journal, questions))
+    links = (publishing, journal, questions)
     return Node(
-        services,
-        (publishing, journal, questions),
+        _services(outside, tools, feed, links),
+        links,
         Sequencer(pool, builder, _page_with(tools), pressure, rng=tools.rng),
         Heart(
             pool, builder, _page_with(tools), _beat_with(tools),
-            clock=clock, new_id=tools.new_id, interval_s=settings.beat_s,
+            clock=clock, new_id=tools.new_id, interval_s=outside.beat_s,
         ),
-        partial(_keep_queues, pool, settings, admin) if admin else None,
+        partial(_keep_queues, outside, outside.admin) if outside.admin else None,
     )  # fmt: skip
 
 
-async def _keep_queues(pool: Pool, settings: ErpSettings, admin: Admin) -> None:
+async def _keep_queues(outside: Outside, admin: Administers) -> None:
     async def declare_again() -> None:
-        async with channel_of(settings) as channel:
-            await tills.declare_everything(pool, channel)
+        async with outside.open_channel() as channel:
+            await tills.declare_everything(outside.pool, channel)
 
-    await keep_queues(admin, AmqpBroker(settings.amqp_url), declare_again)
+    await keep_queues(admin, outside.broker, declare_again)
 
 
 def _consumers(tools: _Tools, parts: Parts) -> Iterator[OrderedConsumer]:
@@ -270,19 +300,17 @@ def _resend_with(tools: _Tools) -> AskAgain:
     return resend
 
 
-def _services(
-    settings: ErpSettings, tools: _Tools, feed: Feed, admin: Admin | None, links: tuple[Link, ...]
-) -> ErpServices:
-    pool = feed.desk.pool
+def _services(outside: Outside, tools: _Tools, feed: Feed, links: tuple[Link, ...]) -> ErpServices:
+    pool = outside.pool
     passwords = Passwords()
     sessions = Sessions(tools.clock.now)
     operators = Operators(pool, passwords, tools.clock.now)
     broker = Broker(
-        channel=lambda: channel_of(settings),
+        channel=outside.open_channel,
         publisher=tools.publisher,
         links=lambda: {one.name: one.state for one in links},
-        till_url=partial(till_url, settings.amqp_url),
-        admin=admin,
+        till_url=outside.till_url,
+        admin=outside.admin,
     )
     return ErpServices(
         pool=pool, feed=feed, clock=tools.clock, operators=operators, passwords=passwords,

@@ -78,6 +78,37 @@ def bench(
 
 
 @app.command()
+def simulate(
+    seeds: Annotated[int, typer.Option(min=1, help="schedules to play")] = 300,
+    seed: Annotated[int, typer.Option(min=0, help="the first seed")] = 0,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, max=64, help="processes; default: one per processor")
+    ] = None,
+    schedule: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="play this schedule.json instead, once"),
+    ] = None,
+    mutants: Annotated[
+        bool, typer.Option("--mutants", help="plant bugs instead: how many seeds find each?")
+    ] = False,
+    only: Annotated[list[str] | None, typer.Option(help="this mutant; several times")] = None,
+    failures: Annotated[Path, typer.Option(help="where traces of failing schedules go")] = Path(
+        "simulation-failures"
+    ),
+) -> None:
+    """Both nodes on simulated time, network and chance: what goes wrong, heals, and the invariants after it."""
+    from simulation.campaign import default_jobs, run_schedule, run_seeds
+
+    if mutants:
+        from simulation.mutants.hunt import hunt_all
+
+        raise typer.Exit(hunt_all(jobs or default_jobs(), only or ()))
+    if schedule is not None:
+        raise typer.Exit(run_schedule(schedule))
+    raise typer.Exit(run_seeds(seed, seeds, jobs or default_jobs(), failures))
+
+
+@app.command()
 def asyncapi(
     output: Annotated[Path | None, typer.Option(help="a file instead of standard output")] = None,
 ) -> None:

@@ -72,10 +72,17 @@ class PostgresProcess:
     """A private database server; it stays usable across `kill`, `stop` and `start`."""
 
     def __init__(
-        self, program: PostgresProgram, guardian: Guardian, ports: Ports, inside: Path
+        self,
+        program: PostgresProgram,
+        guardian: Guardian,
+        ports: Ports,
+        inside: Path,
+        configuration: str = "",
     ) -> None:
-        """`inside` is where its folder goes, as long as the server's user may enter it."""
+        """`inside` is where its folder goes, as long as the server's user may enter it. `configuration`: lines
+        that stand after those every private server has."""
         self._program = program
+        self._configuration = configuration
         self._guardian = guardian
         self._account = server_account()
         self._folder = guardian.own_folder(inside if self._account is None else _first_open(inside))
@@ -185,7 +192,7 @@ class PostgresProcess:
         )
         password.unlink()
         with (self._data / "postgresql.conf").open("a") as configuration:
-            configuration.write(CONFIGURATION.format(port=self._port))
+            configuration.write(CONFIGURATION.format(port=self._port) + self._configuration)
 
     async def _answers(self) -> bool:
         if not self.running:

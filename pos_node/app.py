@@ -4,22 +4,25 @@ import asyncio
 import random
 import socket
 from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from contracts.topology import TillAddress
+from contracts.presence import Welcome
+from contracts.topology import TillAddress, pos_scope
 from messaging.amqp import AmqpBroker
-from messaging.clock import SystemClock
+from messaging.channel import Broker
+from messaging.clock import Clock, SystemClock
 from messaging.connection import Link
 from messaging.consumer import OrderedConsumer
+from messaging.observer import Observer
 from messaging.publisher import Publisher
 from messaging.rpc import Requester
 from pos_node import journal
 from pos_node.api.app import make_api
-from pos_node.api.till import Till
+from pos_node.api.till import Till, no_trouble
 from pos_node.catchup import CatchUp, try_following
 from pos_node.contact import Contact
 from pos_node.customers import Customers
@@ -33,12 +36,13 @@ from pos_node.relay import Relay
 from pos_node.retrieval import Retrieval
 from pos_node.search import Searches
 from pos_node.settings import Enrolment, PosSettings
-from pos_node.store.database import StoreError
-from pos_node.store.journal import read_standing
+from pos_node.store.database import Priority, Store, StoreError
+from pos_node.store.journal import Standing, limit_progress, read_limit, read_standing
 from pos_node.store.notices import add_notice
 from pos_node.store.opening import open_store
 from pos_node.store.privacy import make_folder
 from pos_node.sweep import Sweep
+from pos_node.unheard import Unheard
 from pos_node.urgent import Urgent, set_aside
 from traces.inside import recorder_or_none
 from web.passwords import Passwords
@@ -99,46 +103,81 @@ class Node:
     """The parts that run, and what the HTTP API needs of them."""
 
     till: Till
+    links: tuple[Link, ...]
     tasks: Callable[[], tuple[Coroutine[Any, Any, None], ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What a till needs of the world. `store`: its file, open. `folder`: where a first load makes its new file."""
+
+    pos_id: str
+    address: TillAddress
+    store: Store
+    folder: Path
+    broker: Broker
+    clock: Clock
+    rng: random.Random
+    observer: Observer
+    storage: Callable[[], str | None] = no_trouble
 
 
 async def open_node(settings: PosSettings, who: Enrolment, stack: AsyncExitStack) -> Node:
     """Opens the till's file and makes every part; `stack` closes what was opened. A damaged file is
     set aside and its journal saved (store.opening). Raises StoreError, CannotRun."""
-    clock, rng = SystemClock(), random.Random()
+    clock = SystemClock()
     address = TillAddress(who.pos_id, who.centre, full=who.mode == "full")
     _make_folder(settings.data)
     stamp = clock.now().strftime("%Y%m%dT%H%M%S")
     store = await open_store(settings.data / DATABASE_FILE, stamp=stamp, fold=journal.fold)
     stack.push_async_callback(store.close)
-    epoch_file = settings.data / EPOCH_FILE
-    at_start = await open_epoch(store, epoch_file, rng)
-    await try_following(store, address.scopes)
-
     observer, end_trace = recorder_or_none(settings.trace, address.user, clock, settings.trace_key)
     stack.callback(end_trace)
-    broker = AmqpBroker(who.amqp_url)
-    incoming = Link(broker, f"{who.pos_id} feed", clock=clock, rng=rng)
-    outgoing = Link(broker, f"{who.pos_id} journal", clock=clock, rng=rng)
-    asking = Link(broker, f"{who.pos_id} questions", clock=clock, rng=rng)
+    outside = Outside(
+        who.pos_id, address, store, settings.data, AmqpBroker(who.amqp_url), clock,
+        random.Random(), observer, lambda: store.trouble,
+    )  # fmt: skip
+    node = await make_node(outside)
+    stack.push_async_callback(node.till.searches.close)
+    return node
+
+
+async def make_node(outside: Outside) -> Node:
+    """Puts the parts together, on a file that knows its epoch and its feeds then. Raises StoreError."""
+    store, clock, rng = outside.store, outside.clock, outside.rng
+    address, pos_id, observer = outside.address, outside.pos_id, outside.observer
+    epoch_file = outside.folder / EPOCH_FILE
+    at_start = await open_epoch(store, epoch_file, rng)
+    with suppress(StoreError):  # an earlier limit is as good
+        if await store.read(read_limit) != at_start.last_seq:
+            await store.write(limit_progress, at_start.last_seq, priority=Priority.JOURNAL)
+    await try_following(store, address.scopes)
+
+    incoming = Link(outside.broker, f"{pos_id} feed", clock=clock, rng=rng)
+    outgoing = Link(outside.broker, f"{pos_id} journal", clock=clock, rng=rng)
+    asking = Link(outside.broker, f"{pos_id} questions", clock=clock, rng=rng)
     requester = Requester(address.reply_queue, rng=rng, observer=observer)
-    publisher = Publisher(f"{who.pos_id} publisher", observer=observer)
+    publisher = Publisher(f"{pos_id} publisher", observer=observer)
 
     contact = Contact(asyncio.get_running_loop().time)
-    questions = Questions(requester, who.pos_id, clock=clock, rng=rng, contact=contact)
+    questions = Questions(requester, pos_id, clock=clock, rng=rng, contact=contact)
     presence: Presence
 
     def online() -> bool:
         return presence.online
 
+    async def hear_welcome(welcome: Welcome, asked: Standing) -> None:
+        await relay.hear_welcome(welcome, asked)
+        await unheard.hear(welcome, asked)
+
     relay = Relay(
-        store, publisher, outgoing, who.pos_id,
+        store, publisher, outgoing, pos_id,
         at_start=at_start, epoch_file=epoch_file, online=online, rng=rng,
     )  # fmt: skip
     presence = Presence(
         questions, contact, asking, lambda: store.read(read_standing),
         clock=clock, rng=rng, instance=f"{rng.getrandbits(64):016x}",
-        software=software_version(), on_welcome=relay.hear_welcome,
+        software=software_version(), on_welcome=hear_welcome,
     )  # fmt: skip
     side = JournalSide(
         fold=journal.fold,
@@ -148,8 +187,9 @@ async def open_node(settings: PosSettings, who: Enrolment, stack: AsyncExitStack
         ),
         settle=journal.settle,
     )
-    loads = Loads(store, settings.data, journal.fold)
+    loads = Loads(store, outside.folder, journal.fold)
     catch_up = CatchUp(store, questions, loads, side, address.scopes, rng=rng)
+    unheard = Unheard(pos_scope(pos_id), store, catch_up.want)
     sweep = Sweep(store, questions, side, address.scopes, pull=catch_up.want, rng=rng)
     feed = FeedQueue(store, address.scopes, side, catch_up.want)
     urgent = Urgent(presence, relay)
@@ -170,22 +210,22 @@ async def open_node(settings: PosSettings, who: Enrolment, stack: AsyncExitStack
         OrderedConsumer(address.urgent_queue, urgent.handle, set_aside, rng=rng, observer=observer)
     )
     asking.listen(lambda state: catch_up.want_all() if state.ready else None)
-    operators = Operators(store, Passwords(), clock.now, centre=who.centre, pos_id=who.pos_id)
+    operators = Operators(store, Passwords(), clock.now, centre=address.centre, pos_id=pos_id)
     sessions = Sessions(clock.now)
     searches = Searches(
-        store, questions, Retrieval(store, questions, pos_id=who.pos_id),
-        online=online, pos_id=who.pos_id, centre=who.centre, rng=rng,
+        store, questions, Retrieval(store, questions, pos_id=pos_id),
+        online=online, pos_id=pos_id, centre=address.centre, rng=rng,
     )  # fmt: skip
-    stack.push_async_callback(searches.close)
     till = Till(
-        pos_id=who.pos_id, centre=who.centre, store=store,
+        pos_id=pos_id, centre=address.centre, store=store,
         customers=Customers(
             store, questions, online=online, wake_relay=relay.wake,
-            pos_id=who.pos_id, centre=who.centre, clock=clock, rng=rng,
+            pos_id=pos_id, centre=address.centre, clock=clock, rng=rng,
         ),
         searches=searches, presence=presence, relay=relay, operators=operators, sessions=sessions,
         gate=Gate(sessions, operators.find), clock=clock, loading=catch_up.loading, tidying=catch_up.tidying,
-        storage=lambda: store.trouble,
+        storage=outside.storage,
     )  # fmt: skip
-    running = (incoming, outgoing, asking, relay, presence, catch_up, sweep)
-    return Node(till, lambda: tuple(part.run() for part in running))
+    links = (incoming, outgoing, asking)
+    running = (*links, relay, presence, catch_up, sweep)
+    return Node(till, links, lambda: tuple(part.run() for part in running))

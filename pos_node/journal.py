@@ -93,10 +93,14 @@ def take_progress(connection: sqlite3.Connection, progress: Progress) -> None:
 
     The feed calls it with a progress row and `settle` afterwards, in the page's transaction.
     """
-    rows.mark_applied(connection, progress.epoch, progress.applied_seq, progress.heads)
+    applied = progress.applied_seq
     if progress.epoch == rows.read_epoch(connection):
+        # A file put back gives numbers again before it is greeted: those applied are not these (I1).
+        limit = rows.read_limit(connection)
+        applied = applied if limit is None else min(applied, limit)
         known = rows.read_applied_seq(connection)
-        rows.write_applied_seq(connection, max(known, progress.applied_seq))
+        rows.write_applied_seq(connection, max(known, applied))
+    rows.mark_applied(connection, progress.epoch, applied, progress.heads)
     for entry in rows.read_applied(connection):
         if numbered_anew(entry.heads, progress.heads):
             rows.replace_heads(connection, entry, progress.heads)

@@ -20,7 +20,7 @@ from pos_node.epoch import begin_epoch, is_restored, keep_epoch
 from pos_node.presence import WatchesLink
 from pos_node.reasons import reason_of
 from pos_node.store import journal as rows
-from pos_node.store.database import Store
+from pos_node.store.database import Priority, Store
 from pos_node.store.journal import Entry, Standing
 
 BATCH = 256
@@ -171,6 +171,8 @@ class Relay:
                 self._store, self._epoch_file, self._rng, welcome.applied_seq
             )
             self._lost = True
+        if self._sent_at_most is not None:
+            await self._store.write(rows.lift_limit, priority=Priority.JOURNAL)
         self._sent_at_most, self._greeted = None, True
         if self._welcome is taken:
             self._welcome = None

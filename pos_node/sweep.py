@@ -106,9 +106,10 @@ class Sweep:
             cursor = await self._store.read(read_cursor, scope)
             if cursor is None or not cursor.complete:
                 return None
-            if cursor.epoch != theirs.epoch or cursor.seq < theirs.head:
+            if cursor.epoch != theirs.epoch or cursor.seq != theirs.head:
+                # Ahead of the ERP as well: it then hears that its database is older than it was.
                 self._pull(scope)
-            elif cursor.seq == theirs.head:
+            else:
                 ours = await self._store.read(digest, scope, _breathe)
                 found = differing(ours, theirs) if ours else None
                 if found is not None:

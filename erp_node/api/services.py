@@ -8,7 +8,7 @@ from uuid import UUID
 from erp_node.feed import Feed
 from erp_node.operators import Operators
 from erp_node.store.pool import Pool
-from messaging.admin import Admin
+from messaging.admin import Administers
 from messaging.channel import Channel
 from messaging.clock import Clock
 from messaging.connection import LinkState
@@ -32,7 +32,7 @@ class Broker:
     publisher: Publisher
     links: Callable[[], dict[str, LinkState]]
     till_url: Callable[[str, str], str]
-    admin: Admin | None = None
+    admin: Administers | None = None
 
 
 @dataclass(frozen=True, slots=True)

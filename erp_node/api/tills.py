@@ -11,7 +11,7 @@ from contracts.topology import POS_ID
 from erp_node import tills
 from erp_node.api.services import ErpServices
 from erp_node.tills import TillStanding
-from messaging.admin import Admin
+from messaging.admin import Administers
 from web.docs import problems
 from web.problems import Problem
 from web.sessions import SignedIn
@@ -112,7 +112,7 @@ def tills_router(services: ErpServices) -> APIRouter:
     return router
 
 
-def _administration(admin: Admin | None) -> Admin:
+def _administration(admin: Administers | None) -> Administers:
     if admin is None:
         raise Problem(409, "till.no_administration")
     return admin

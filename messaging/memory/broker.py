@@ -115,12 +115,13 @@ class MemoryBroker:
             where = f"{kind} '{shown}' in vhost '/'"
             raise NotAllowed(f"ACCESS_REFUSED - access to {where} refused for user '{user}'")
 
-    def publish(self, user: str, message: Message) -> tuple[bool, bool]:
-        """Whether any queue took it by its key, and whether every one of them accepted it."""
+    def publish(self, user: str, message: Message, *, damaged: bool = False) -> tuple[bool, bool]:
+        """Whether any queue took it by its key, and whether every one of them accepted it. `damaged`: its
+        readers cannot decode its properties."""
         self.check(user, "write", "exchange", message.exchange)
         self._check_sender(user, message.user_id)
         queues = self._route(message.exchange, message.key)
-        accepted = [queue.offer(message) for queue in queues]
+        accepted = [queue.offer(message, damaged=damaged) for queue in queues]
         return bool(queues), all(accepted)
 
     def queue(self, name: str) -> MemoryQueue:

@@ -71,12 +71,12 @@ class MemoryQueue:
     _bytes: int = 0
     _timer: asyncio.TimerHandle | None = None
 
-    def offer(self, message: Message) -> bool:
+    def offer(self, message: Message, *, damaged: bool = False) -> bool:
         """Takes a message, unless the queue is full and refuses rather than drops."""
         if self.limits.rejects and self._over(1, len(message.body)):
             return False
         self._seq += 1
-        self._push([Stored(message, self._seq, self._expiry(message))])
+        self._push([Stored(message, self._seq, self._expiry(message), damaged=damaged)])
         while self.ready and self._over(0, 0):
             self._drop("maxlen")
         self.deliver()

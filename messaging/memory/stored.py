@@ -12,16 +12,22 @@ Death: TypeAlias = Literal["rejected", "expired", "maxlen", "delivery_limit"]
 
 @dataclass(slots=True)
 class Stored:
-    """`seq` is its place in the queue; `returns` counts how often it came back unhandled."""
+    """`seq` is its place in the queue; `returns` counts how often it came back unhandled. `damaged`: a property
+    cannot be decoded by whom it is delivered to."""
 
     message: Message
     seq: int
     expires_at: float | None
     redelivered: bool = False
     returns: int = 0
+    damaged: bool = False
 
     def delivery(self, tag: int, kind: QueueKind) -> Delivery:
         message = self.message
+        if self.damaged:
+            return Delivery(
+                message.body, message.exchange, message.key, tag, self.redelivered, damaged=True
+            )
         counted: Headers = {"x-delivery-count": self.returns} if self.returns else {}
         return Delivery(
             message.body,

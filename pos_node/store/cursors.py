@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _READ = "SELECT scope, epoch, seq, head, complete, sweeping FROM feed_cursor"
 
@@ -48,6 +48,12 @@ def write_cursor(connection: sqlite3.Connection, cursor: Cursor) -> None:
             cursor.scope,
         ),
     )
+
+
+def begin_again(connection: sqlite3.Connection, scope: str) -> None:
+    """The whole feed of a scope is to come once more, over what is here."""
+    if (cursor := read_cursor(connection, scope)) is not None:
+        write_cursor(connection, replace(cursor, seq=0))
 
 
 def begin_cursor(connection: sqlite3.Connection, cursor: Cursor) -> None:

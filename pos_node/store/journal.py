@@ -65,7 +65,7 @@ def read_standing(connection: sqlite3.Connection) -> Standing:
         epoch=epoch,
         last_seq=last_seq,
         applied_seq=applied_seq,
-        waiting=last_seq - applied_seq,
+        waiting=max(0, last_seq - applied_seq),  # a file put back knows less than the ERP
         oldest_waiting_at=datetime.fromisoformat(oldest[1]) if oldest else None,
         cursors=read_cursors(connection),
     )
@@ -138,6 +138,21 @@ def read_first_waiting(connection: sqlite3.Connection, epoch: str) -> int | None
     """The lowest number the ERP is not known to have applied."""
     place = read_applied_seq(connection)
     row = connection.execute(_SQL["first_after"], (epoch, place)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def limit_progress(connection: sqlite3.Connection, seq: int) -> None:
+    """No number above this has been sent: whatever is said to be applied beyond it was another's."""
+    connection.execute(_SQL["write_meta"], ("journal_sent_at_most", str(seq)))
+
+
+def lift_limit(connection: sqlite3.Connection) -> None:
+    """Numbers are sent from now on."""
+    connection.execute("DELETE FROM meta WHERE name = 'journal_sent_at_most'")
+
+
+def read_limit(connection: sqlite3.Connection) -> int | None:
+    row = connection.execute(_SQL["read_meta"], ("journal_sent_at_most",)).fetchone()
     return None if row is None else int(row[0])
 
 

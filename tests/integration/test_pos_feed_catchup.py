@@ -903,6 +903,20 @@ async def test_sync_6_a_till_that_is_behind_is_pulled_before_it_is_compared(
     assert await till.agrees()
 
 
+async def test_sync_6_a_till_ahead_of_the_erp_lets_it_know(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pos_node.sweep.AGAIN_S", 0.01)
+    customers(till.erp, range(5))
+    till.start()
+    await till.level()
+    till.erp.heads[SCOPE] -= 1  # its database is older than it was
+    before = len(till.erp.asked)
+    assert await till.sweep.compare(SCOPE) is None
+    pulls = [one for one in till.erp.asked[before:] if isinstance(one, Pull)]
+    assert {(one.scope, one.from_seq) for one in pulls} == {(SCOPE, 5)}
+
+
 async def test_sync_6_without_connection_nothing_is_compared(till: Till) -> None:
     customers(till.erp, range(5))
     till.start()

@@ -250,3 +250,31 @@ async def test_without_an_epoch_nothing_is_journalled(folder: Path) -> None:
 
 def _all_waiting(connection: sqlite3.Connection) -> tuple[rows.Entry, ...]:
     return rows.read_waiting(connection, rows.read_epoch(connection) or "", 0, 1_000)
+
+
+async def test_i1_what_is_applied_of_numbers_never_sent_was_made_before_the_backup(
+    folder: Path,
+) -> None:
+    def unapplied(connection: sqlite3.Connection, epoch: str) -> list[int]:
+        journal.take_progress(connection, Progress(epoch=epoch, applied_seq=1))
+        return [entry.seq for entry in rows.read_unapplied(connection)]
+
+    async with open_store(folder) as store:
+        epoch = (await open_epoch(store, folder / "epoch", random.Random(1))).epoch
+        added = CustomerAdded(
+            customer_id=ID, record=retail(), author=Author(operator="anne", at=NOON)
+        )
+        await store.write(rows.limit_progress, 0, priority=Priority.JOURNAL)
+        stamp = Stamp("p1", ID, NOON)
+        await store.write(journal.record_change, added, stamp, priority=Priority.CASHIER)
+        assert await store.write(unapplied, epoch, priority=Priority.FEED) == [1]
+        await store.write(rows.lift_limit, priority=Priority.JOURNAL)
+        assert await store.write(unapplied, epoch, priority=Priority.FEED) == []
+
+
+async def test_i11_a_file_put_back_greets_although_the_erp_knows_more_of_its_journal(
+    till: TestTill,
+) -> None:
+    await till.apply(3)
+    standing = await till.store.read(read_standing)
+    assert (standing.last_seq, standing.applied_seq, standing.waiting) == (0, 3, 0)

@@ -77,7 +77,16 @@ ID = re.compile(
 def _ids_used() -> set[str]:
     """Behaviours that code and tests name, in texts and in the names of tests."""
     used = set()
-    for folder in ("contracts", "messaging", "web", "pos_node", "erp_node", "ops", "tests"):
+    for folder in (
+        "contracts",
+        "messaging",
+        "web",
+        "pos_node",
+        "erp_node",
+        "simulation",
+        "ops",
+        "tests",
+    ):
         for file in (ROOT / folder).rglob("*.py"):
             text = file.read_text("utf-8")
             used.update(ID.findall(text))

@@ -1,0 +1,182 @@
+"""One real database of a job: its connections, lent to simulated processes, and emptied between two schedules."""
+
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+
+from erp_node.store.migrations import migrate
+from erp_node.store.pool import SERVER_SETTINGS
+from simulation.bridge import Bridge
+from simulation.clock import BEGAN
+
+Use = Literal["work", "questions"]
+
+RUNG = "simulation: notified"
+LOCK_TIMEOUT = "1ms"
+"""Whoever holds a lock is another simulated process, which stands still meanwhile: waiting longer is in vain."""
+
+# What SQL asks the server's clock and luck for, as far as it decides anything; and NOTIFY, which must reach
+# simulated listeners at the moment of the commit. Found before pg_catalog, also by what the migrations make.
+_SCHEMA = f"""
+CREATE SCHEMA simulated;
+CREATE FUNCTION simulated.clock_timestamp() RETURNS timestamptz LANGUAGE sql STABLE AS
+$$ SELECT coalesce(nullif(current_setting('simulated.now', true), ''), '{BEGAN.isoformat()}')::timestamptz $$;
+CREATE FUNCTION simulated.now() RETURNS timestamptz LANGUAGE sql STABLE AS
+$$ SELECT simulated.clock_timestamp() $$;
+CREATE FUNCTION simulated.pg_notify(channel text, payload text) RETURNS void LANGUAGE plpgsql AS
+$$ BEGIN RAISE NOTICE '{RUNG}'; END $$;
+"""
+
+_TIMELINE = """
+SELECT system_identifier || '.' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) FROM pg_control_system()
+"""
+
+_SETTINGS = SERVER_SETTINGS | {
+    "search_path": "public, simulated, pg_catalog",
+    "plan_cache_mode": "force_generic_plan",
+    "lock_timeout": LOCK_TIMEOUT,
+    "idle_in_transaction_session_timeout": "0",
+    "synchronous_commit": "off",
+}
+_QUESTIONS = {"enable_seqscan": "off", "max_parallel_workers_per_gather": "0"}
+
+
+@dataclass(eq=False)
+class Real:
+    """A real connection, and whether the statements since it was last asked rang the bell."""
+
+    number: int
+    use: Use
+    connection: Any
+    rang: bool = False
+
+    def hear(self, connection: object, message: Any) -> None:
+        if message.message == RUNG:
+            self.rang = True
+
+
+@dataclass(eq=False)
+class Server:
+    """What the simulated processes of one job share."""
+
+    bridge: Bridge
+    dsn: str
+    every: list[Real] = field(default_factory=list)
+    free: dict[Use, list[Real]] = field(default_factory=lambda: {"work": [], "questions": []})
+    tables: tuple[str, ...] = ()
+    timeline: str = ""
+    """Of the server, as the sequencer knows it of one it has worked with for long."""
+    known: dict[tuple[object, ...], Any] = field(default_factory=dict)
+    """What reading statements gave since anything was last written: they would give the same again."""
+
+    @classmethod
+    def open(cls, maintenance: str, name: str) -> "Server":
+        """Makes a database of this name and brings it to the schema of the code."""
+        bridge = Bridge()
+
+        async def create() -> None:
+            connection = await asyncpg.connect(maintenance)
+            await connection.execute(f'DROP DATABASE IF EXISTS "{name}"')
+            await connection.execute(f'CREATE DATABASE "{name}"')
+            await connection.close()
+
+        bridge.run(create())
+        dsn = urlunsplit(urlsplit(maintenance)._replace(path=f"/{name}"))
+        server = cls(bridge, dsn)
+        first = server.take("work").connection
+        bridge.run(first.execute(_SCHEMA))
+        bridge.run(migrate(first))
+        found = bridge.run(
+            first.fetch(
+                "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+                " AND tablename <> 'schema_migration' ORDER BY tablename"
+            )
+        )
+        server.tables = tuple(row["tablename"] for row in found)
+        server.timeline = bridge.run(first.fetchval(_TIMELINE))
+        return server
+
+    def take(self, use: Use) -> Real:
+        """A connection nobody uses; one more when all are used."""
+        if self.free[use]:
+            return self.free[use].pop()
+        settings = _SETTINGS | (_QUESTIONS if use == "questions" else {})
+        opened = self.bridge.run(asyncpg.connect(self.dsn, server_settings=settings))
+        real = Real(len(self.every), use, opened)
+        opened.add_log_listener(real.hear)
+        self.every.append(real)
+        return real
+
+    def give_back(self, real: Real) -> None:
+        """Whatever was begun on it is rolled back."""
+        if real.connection.is_closed():
+            return
+        if real.connection.is_in_transaction():
+            self.bridge.run(real.connection.execute("ROLLBACK"))
+        real.rang = False
+        self.free[real.use].append(real)
+
+    def empty(self) -> None:
+        """As it was when it was made; the same connections will be lent in the same order."""
+        self.known.clear()
+        self.every[:] = [real for real in self.every if not real.connection.is_closed()]
+        for real in self.every:
+            if real.connection.is_in_transaction():
+                self.bridge.run(real.connection.execute("ROLLBACK"))
+            real.rang = False
+        for use, free in self.free.items():
+            free[:] = [real for real in reversed(self.every) if real.use == use]
+        names = ", ".join(self.tables)
+        self.run(
+            "BEGIN; SET LOCAL session_replication_role = replica;"
+            f" TRUNCATE {names} RESTART IDENTITY;"
+            " INSERT INTO erp_identity (feed_epoch, renewed_at, timeline)"
+            f" VALUES ('0', timestamptz '{BEGAN.isoformat()}' - interval '30 days', '{self.timeline}');"
+            " COMMIT"
+        )
+
+    def run(self, sql: str) -> None:
+        """Statements beside the simulated processes, on the first connection."""
+        self.bridge.run(self.every[0].connection.execute(sql))
+
+    def fetch(self, sql: str, *arguments: object) -> list[Any]:
+        """What an observer reads, beside the simulated processes."""
+        found: list[Any] = self.bridge.run(self.every[0].connection.fetch(sql, *arguments))
+        return found
+
+    def save(self) -> dict[str, bytes]:
+        """Every table as it is: what a backup of this moment holds."""
+        return {name: self._copy_out(name) for name in self.tables}
+
+    def restore(self, saved: dict[str, bytes], *, failover: bool) -> None:
+        """Puts a backup in the place of everything. No simulated process may be connected. `failover`: as another
+        server's, which shows; otherwise as a copy of files, which nothing but its content shows."""
+        self.known.clear()
+        names = ", ".join(self.tables)
+        first = self.every[0].connection
+
+        async def put() -> None:
+            async with first.transaction():
+                await first.execute("SET LOCAL session_replication_role = replica")
+                await first.execute(f"TRUNCATE {names}")
+                for name, rows in saved.items():
+                    if rows:
+                        await first.copy_to_table(name, source=BytesIO(rows))
+                if failover:
+                    await first.execute("UPDATE erp_identity SET timeline = 'another'")
+
+        self.bridge.run(put())
+
+    def close(self) -> None:
+        for real in self.every:
+            if not real.connection.is_closed():
+                self.bridge.run(real.connection.close())
+        self.bridge.close()
+
+    def _copy_out(self, name: str) -> bytes:
+        out = BytesIO()
+        self.bridge.run(self.every[0].connection.copy_from_table(name, output=out))
+        return out.getvalue()

@@ -1,0 +1,42 @@
+"""All kinds of steps, and drawing a schedule from a seed."""
+
+from simulation.chance import stream
+from simulation.schedule import Schedule, Step
+from simulation.steps import cashiers, network, office, processes
+from simulation.steps.kinds import Kind
+from simulation.world import draw_shape
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind for kind in (*cashiers.KINDS, *office.KINDS, *network.KINDS, *processes.KINDS)
+}
+FAULTS = tuple(kind for kind in KINDS.values() if kind.fault)
+ACTIONS = tuple(kind for kind in KINDS.values() if not kind.fault)
+
+CALM_S = 1.0
+"""First the tills become complete."""
+LASTS_S = 11.0
+"""Steps are drawn within this time after that."""
+
+
+def draw_schedule(seed: int) -> Schedule:
+    """What people do and what goes wrong: a few faults of few kinds, so that they meet each other."""
+    rng, shape = stream(seed, "schedule"), draw_shape(seed)
+    kinds = rng.sample(FAULTS, k=rng.randint(1, 5)) if rng.random() < 0.97 else []
+    wrong = (
+        rng.choices(kinds, [kind.weight for kind in kinds], k=rng.randint(2, 7)) if kinds else []
+    )
+    done = rng.choices(ACTIONS, [kind.weight for kind in ACTIONS], k=rng.randint(8, 18))
+    calm = CALM_S if rng.random() < 0.8 else 0.0
+    steps = [
+        Step(round(calm + rng.uniform(0, LASTS_S), 3), kind.name, kind.draw(rng, shape))
+        for kind in (*wrong, *done)
+    ]
+    steps.sort(key=lambda step: step.at)
+    return Schedule(seed, tuple(_crowded(steps, rng.random() < 0.4)))
+
+
+def _crowded(steps: list[Step], crowded: bool) -> list[Step]:
+    """Sometimes everything happens at once."""
+    if not crowded:
+        return steps
+    return [Step(round(CALM_S + (step.at - CALM_S) / 8, 3), step.do, step.given) for step in steps]

@@ -1,0 +1,46 @@
+"""A job of the simulation on the suite's PostgreSQL."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from ops.services import Services
+from simulation.job import Job
+
+MakeJob = Callable[[], Job]
+
+
+@pytest.fixture
+def dsn(services: Services) -> str:
+    return services.erp_dsn
+
+
+@pytest.fixture
+def make_job(dsn: str, tmp_path: Path) -> Iterator[MakeJob]:
+    """Makes jobs whose databases are gone at the end."""
+    made: list[tuple[Job, str]] = []
+
+    def make() -> Job:
+        name = f"simulation_{secrets.token_hex(4)}"
+        job = Job(dsn, name, tmp_path / name, None)
+        made.append((job, name))
+        return job
+
+    yield make
+    for job, name in made:
+        job.close()
+        with suppress(asyncpg.PostgresError):
+            asyncio.run(_drop(dsn, name))
+
+
+async def _drop(dsn: str, name: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    finally:
+        await connection.close()
