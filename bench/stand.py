@@ -7,10 +7,13 @@ import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import count, cycle
 from pathlib import Path
 
 import asyncpg
 
+from contracts.topology import JOURNAL_PARTITIONS
+from erp_node.tills import partition_of
 from messaging.amqp import AmqpBroker
 from messaging.clock import SystemClock
 from messaging.connection import Link
@@ -104,12 +107,26 @@ async def open_stand(
     try:
         with progress.step(f"{customers:,} customers into the ERP"):
             await fill_system(system, customers, stores=2, seed=3)
+            await _fill_partitions(system)
         with progress.step("starting the ERP, numbering its customers"):
             await system.erp.start()
             await wait_numbered(system)
         yield Stand(system, customers, quick)
     finally:
         await asyncio.shield(remove_system(system))
+
+
+async def _fill_partitions(system: System) -> None:
+    """Enrols more tills until every partition of the journal has one, as in any chain."""
+    centres = cycle([till.centre for till in system.tills])
+    taken = {partition_of(till.pos_id) for till in system.tills}
+    for number in count(2):
+        if len(taken) == JOURNAL_PARTITIONS:
+            return
+        centre = next(centres)
+        if partition_of(f"{centre}-{number}") not in taken:
+            till = await system.add_till(f"{centre}-{number}", centre)
+            taken.add(partition_of(till.pos_id))
 
 
 async def wait_numbered(system: System) -> None:

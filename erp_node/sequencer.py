@@ -50,7 +50,7 @@ RESTS = 2
 LONGEST_REST_S = 0.5
 """It rests twice as long as it worked, at most so long: what comes meanwhile is numbered in one go."""
 
-RESTS_UNDER_PRESSURE = 6
+RESTS_UNDER_PRESSURE = 10
 LONGEST_REST_UNDER_PRESSURE_S = 1.0
 """Changes that tills wait to get rid of go first: until they are applied the broker alone has them."""
 
