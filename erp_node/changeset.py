@@ -99,9 +99,8 @@ class Changeset:
     def _store(self, place: Place, change: Change, customer: Held) -> None:
         before = self.customers.get(customer.id)
         self.customers[customer.id] = customer
-        if before is not None and self.owners.get(code_key(before.code)) == customer.id:
-            del self.owners[code_key(before.code)]
-        self.owners[code_key(customer.code)] = customer.id
+        if before is None or before.code != customer.code:
+            self._take_code(customer, before)
         author = change.author
         earlier = self.undone.writes.get(customer.id)
         stored = earlier.before if earlier else before
@@ -109,6 +108,11 @@ class Changeset:
         if earlier is not None and customer.version == 0:
             write = structs.replace(earlier, held=customer)
         self.undone.writes[customer.id] = write
+
+    def _take_code(self, customer: Held, before: Held | None) -> None:
+        if before is not None and self.owners.get(code_key(before.code)) == customer.id:
+            del self.owners[code_key(before.code)]
+        self.owners[code_key(customer.code)] = customer.id
 
     def _answer(self, place: Place, verdict: Verdict | None) -> None:
         if verdict is not None:

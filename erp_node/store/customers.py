@@ -248,7 +248,8 @@ def _words(write: Write) -> str | None:
 
 def same_words(before: Fields, after: Fields) -> bool:
     """Whether two records differ only in fields that no words come from."""
-    return [before.get(name) for name in _WORDED] == [after.get(name) for name in _WORDED]
+    changed = [name for name in _WORDED if before.get(name) is not after.get(name)]
+    return all(before.get(name) == after.get(name) for name in changed)
 
 
 async def add_history(database: Database, lines: Sequence[HistoryLine]) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from uuid import uuid4
 
 import pytest
+from msgspec import structs
 
 from contracts.journal import CustomerAdded, CustomerEdited, Resend
 from contracts.search import CodeCheck
@@ -166,14 +167,14 @@ def test_a_new_epoch_begins_at_one() -> None:
 
 def test_i9_a_number_used_again_for_something_else_is_noticed() -> None:
     first = put_in_order(entries(1, 2), {}).progress
-    other = [replace(one, content="ffffffff") for one in entries(1, 2)]
+    other = [structs.replace(one, content="ffffffff") for one in entries(1, 2)]
     ordered = put_in_order(other, first)
     assert numbers(ordered.reused) == [1, 2]
     assert not ordered.due
 
 
 def test_i9_a_number_used_twice_in_one_batch_is_noticed() -> None:
-    twice = [*entries(1), replace(entries(1)[0], index=1, content="ffffffff")]
+    twice = [*entries(1), structs.replace(entries(1)[0], index=1, content="ffffffff")]
     ordered = put_in_order(twice, {})
     assert [one.index for one in ordered.due] == [0]
     assert [one.index for one in ordered.reused] == [1]
