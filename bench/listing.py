@@ -14,6 +14,8 @@ from pos_node.lists import list_customers
 from pos_node.store.database import Database
 
 LIMIT = 50
+ROUNDS = 5
+"""Each phrase so often: of a thousand answers in a second, ten are late because something else woke up."""
 
 
 async def local_search_vs_like(stand: Stand) -> tuple[float, float, str]:
@@ -29,7 +31,7 @@ async def local_search_vs_like(stand: Stand) -> tuple[float, float, str]:
         for phrase in phrases[:50]:
             await store.read(list_customers, Criteria(phrase=phrase), LIMIT)
         typed = []
-        for phrase in phrases:
+        for phrase in phrases * ROUNDS:
             began = time.perf_counter()
             await store.read(list_customers, Criteria(phrase=phrase), LIMIT)
             typed.append(time.perf_counter() - began)
@@ -39,7 +41,7 @@ async def local_search_vs_like(stand: Stand) -> tuple[float, float, str]:
     floor = await asyncio.to_thread(
         sqlite_like, copy, "customer", words[:: max(1, len(words) // 100)], "words"
     )
-    note = f"{len(phrases)} phrases, p50 {at(typed, 0.5) * 1000:.2f} ms, longest {max(typed) * 1000:.1f} ms"
+    note = f"{len(phrases)} phrases, {ROUNDS} times, p50 {at(typed, 0.5) * 1000:.2f} ms, longest {max(typed) * 1000:.1f} ms"
     return at(typed, 0.99), at(floor, 0.99), note
 
 

@@ -34,6 +34,9 @@ _TIMELINE = """
 SELECT system_identifier || '.' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) FROM pg_control_system()
 """
 
+PATIENCE = "30s"
+"""How long emptying waits for the server's own housekeeping, which gives way after a second."""
+
 _SETTINGS = SERVER_SETTINGS | {
     "search_path": "public, simulated, pg_catalog",
     "plan_cache_mode": "force_generic_plan",
@@ -132,6 +135,7 @@ class Server:
         names = ", ".join(self.tables)
         self.run(
             "BEGIN; SET LOCAL session_replication_role = replica;"
+            f" SET LOCAL lock_timeout = '{PATIENCE}';"
             f" TRUNCATE {names} RESTART IDENTITY;"
             " INSERT INTO erp_identity (feed_epoch, renewed_at, timeline)"
             f" VALUES ('0', timestamptz '{BEGAN.isoformat()}' - interval '30 days', '{self.timeline}');"
@@ -161,6 +165,7 @@ class Server:
         async def put() -> None:
             async with first.transaction():
                 await first.execute("SET LOCAL session_replication_role = replica")
+                await first.execute(f"SET LOCAL lock_timeout = '{PATIENCE}'")
                 await first.execute(f"TRUNCATE {names}")
                 for name, rows in saved.items():
                     if rows:

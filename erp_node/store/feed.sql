@@ -113,8 +113,9 @@ seen AS MATERIALIZED (
             END AS hash,
             CASE
                 WHEN s.state <> 'active' THEN 'number'
-                WHEN EXISTS (SELECT FROM customer_trouble t
-                             WHERE t.customer_id = c.id AND t.version = c.version) THEN 'gone'
+                WHEN (SELECT EXISTS (SELECT FROM customer_trouble)) AND EXISTS (
+                    SELECT FROM customer_trouble t WHERE t.customer_id = c.id AND t.version = c.version
+                ) THEN 'gone'
                 WHEN NOT EXISTS (
                     SELECT FROM customer_words w WHERE w.customer_id = c.id AND w.version >= c.words_from
                 ) THEN 'later'

@@ -1,6 +1,7 @@
 """A job of the simulation on the suite's PostgreSQL."""
 
 import asyncio
+import gc
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -8,11 +9,26 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+import structlog
 
+from erp_node import declarations, sequencer, upkeep
 from ops.services import Services
 from simulation.job import Job
 
 MakeJob = Callable[[], Job]
+
+
+@pytest.fixture(autouse=True)
+def other_tests_at_their_own_pace(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a simulating process changes for itself is as before for the tests that follow."""
+    monkeypatch.setattr(sequencer, "LOOK_AGAIN_S", sequencer.LOOK_AGAIN_S)
+    monkeypatch.setattr(declarations, "LOOK_AGAIN", declarations.LOOK_AGAIN)
+    monkeypatch.setattr(upkeep, "EVERY_S", upkeep.EVERY_S)
+    logging, collecting = structlog.get_config(), gc.get_threshold()
+    yield
+    structlog.configure(**logging)
+    gc.set_threshold(*collecting)
+    gc.unfreeze()
 
 
 @pytest.fixture
