@@ -13,6 +13,7 @@ import structlog
 
 from erp_node import declarations, sequencer, upkeep
 from ops.services import Services
+from pos_node import sweep
 from simulation.job import Job
 
 MakeJob = Callable[[], Job]
@@ -24,6 +25,7 @@ def other_tests_at_their_own_pace(monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     monkeypatch.setattr(sequencer, "LOOK_AGAIN_S", sequencer.LOOK_AGAIN_S)
     monkeypatch.setattr(declarations, "LOOK_AGAIN", declarations.LOOK_AGAIN)
     monkeypatch.setattr(upkeep, "EVERY_S", upkeep.EVERY_S)
+    monkeypatch.setattr(sweep, "EVERY_S", sweep.EVERY_S)
     logging, collecting = structlog.get_config(), gc.get_threshold()
     yield
     structlog.configure(**logging)
