@@ -139,6 +139,7 @@ def _pacing(wanted: Wanted, keeping: Keeping) -> Callable[[Way, float], None]:
         if wanted.speed is not None:
             time.sleep(gap / wanted.speed)
         if not wanted.step:
+            keeping.fresh.clear()
             return
         for line in keeping.fresh:
             _say(f"    {told_line(line)}")
