@@ -102,6 +102,8 @@ def replay(
     digests: list[ScopeDigest] = []
 
     def at_end(stage: Stage) -> None:
+        if wanted.step:
+            _tell_fresh(keeping)
         for till in stage.tills:
             digests.extend(till_digests(till))
         digests.extend(erp_digests(stage))
@@ -141,14 +143,21 @@ def _pacing(wanted: Wanted, keeping: Keeping) -> Callable[[Way, float], None]:
         if not wanted.step:
             keeping.fresh.clear()
             return
-        for line in keeping.fresh:
-            _say(f"    {told_line(line)}")
-        keeping.fresh.clear()
+        _tell_fresh(keeping)
         sys.stdout.write(f"{told_way(way)}  [Enter] ")
         sys.stdout.flush()
         sys.stdin.readline()
+        if not sys.stdin.isatty():
+            _say("")
 
     return before_each
+
+
+def _tell_fresh(keeping: Keeping) -> None:
+    """What the fresh nodes did since somebody looked."""
+    for line in keeping.fresh:
+        _say(f"    {told_line(line)}")
+    keeping.fresh.clear()
 
 
 def told_line(line: Line) -> str:
