@@ -123,6 +123,9 @@ def replay(
         int, typer.Option(min=0, help="a message may be overtaken by so many after it")
     ] = 0,
     seed: Annotated[int, typer.Option(help="of what is lost, doubled and late")] = 0,
+    broker: Annotated[
+        str, typer.Option(help="memory, or real: a RabbitMQ of its own, in real time")
+    ] = "memory",
     into: Annotated[
         Path, typer.Option(file_okay=False, help="where the nodes' states go, and a trace of it")
     ] = Path("replayed"),
@@ -131,11 +134,15 @@ def replay(
     from simulation.replay.command import Wanted, run_replay
     from simulation.replay.faults import Faults
 
+    if broker not in ("memory", "real"):
+        raise typer.BadParameter("memory or real", param_hint="--broker")
+    if broker == "real" and speed == "step":
+        raise typer.BadParameter("step needs --broker memory", param_hint="--speed")
     raise typer.Exit(
         run_replay(
             Wanted(
                 tuple(files), into, Faults(drop, dup, reorder, seed),
-                _factor(speed), speed == "step",
+                _factor(speed), speed == "step", broker == "real", _consent(),
             )
         )
     )  # fmt: skip

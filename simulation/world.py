@@ -181,7 +181,7 @@ async def make_world(
     world = World(seed, shape, server, folder, loop, bus, bells)
     pool = SimulatedPool(server, bells, "work", stream(seed, "setup"))
     await _fill(world, cast(Pool, pool))
-    await ErpLogin(bus)._make_user()
+    await ErpLogin(bus).make_user()
     for number in range(shape.processes):
         rng = stream(seed, "erp", number)
         world.erps.append(ErpProcess(number, server, bells, bus, rng, observe_with(f"erp{number}")))

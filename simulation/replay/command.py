@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from messaging.admin import AdminError
+from messaging.channel import MessagingError
 from ops.errors import ServiceError
 from ops.guardian import Guardian
 from simulation.erp import ErpProcess
@@ -26,7 +28,7 @@ from simulation.replay.ending import (
 from simulation.replay.faults import Faults, Way
 from simulation.replay.judging import compare_records, compare_verdicts, judge
 from simulation.replay.keeping import Keeping
-from simulation.replay.run import Played, Watch, play
+from simulation.replay.run import Played, Real, Watch, play
 from simulation.replay.stage import Place, Stage
 from simulation.replay.story import Story, read_story
 from simulation.server import Server
@@ -37,6 +39,7 @@ from traces.record import Line
 from traces.subjects import detail_of
 
 MOST_TOLD = 8
+_OUTSIDE = (ServiceError, MessagingError, AdminError, OSError)
 TRACE = "trace"
 
 
@@ -53,6 +56,9 @@ class Wanted:
     faults: Faults = field(default_factory=Faults)
     speed: float | None = None
     step: bool = False
+    real: bool = False
+    consent: bool = False
+    """To install a broker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +86,7 @@ def run_replay(wanted: Wanted) -> int:
                 replayed = replay(wanted, trace, story, before, server, folder)
             finally:
                 server.drop()
-    except (WrongTrace, WrongReplay, ServiceError, OSError, Stuck) as error:
+    except (*_OUTSIDE, WrongTrace, WrongReplay, Stuck) as error:
         sys.stderr.write(f"comptoir trace replay: {error}\n")
         return 2
     violations = list(_violations(story, replayed.played))
@@ -116,9 +122,9 @@ def replay(
         at_end,
     )
     try:
-        played = play(
-            story, before, Place(server, folder / "nodes", template), wanted.faults, watch
-        )
+        real = Real(wanted.speed, wanted.consent) if wanted.real else None
+        place = Place(server, folder / "nodes", template)
+        played = play(story, before, place, wanted.faults, watch, real)
     finally:
         keeping.close()
     save_erp(played.seen.erp, wanted.into)
@@ -138,7 +144,7 @@ def _pacing(wanted: Wanted, keeping: Keeping) -> Callable[[Way, float], None]:
     """Simulated time waits for nobody; real time passes here, where the nodes stand still and do not notice."""
 
     def before_each(way: Way, gap: float) -> None:
-        if wanted.speed is not None:
+        if wanted.speed is not None and not wanted.real:
             time.sleep(gap / wanted.speed)
         if not wanted.step:
             keeping.fresh.clear()

@@ -3,15 +3,15 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import cast
 
 from messaging.observer import Observer
 from simulation.checkers.observed import Seen
-from simulation.loop import SimulatedLoop
+from simulation.loop import SimulatedLoop, UnthreadedLoop
 from simulation.observing import observe_erp, observe_till
 from simulation.replay.before import Before
+from simulation.replay.buses import Buses, memory_buses, real_buses
 from simulation.replay.faults import Faults, Way, disturb
-from simulation.replay.stage import Place, Stage, make_stage
+from simulation.replay.stage import SEED, Place, Stage, enrol, make_stage
 from simulation.replay.story import Story
 from simulation.tasks import make_task
 
@@ -20,6 +20,18 @@ LONGEST_GAP_S = 5.0
 PATIENCE_S = 90.0
 """Simulated seconds after the last message until everything must be in its place."""
 LOOK_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Real:
+    """A RabbitMQ of its own. `speed`: times the recorded one; None: as fast as it goes. `consent`: to install it."""
+
+    speed: float | None = None
+    consent: bool = False
+
+    def pause(self, gap: float) -> float:
+        """Seconds to wait where so many passed."""
+        return 0.0 if self.speed is None else gap / self.speed
 
 
 def _nothing(*given: object) -> None:
@@ -48,15 +60,43 @@ class Played:
     settled: bool
 
 
-def play(story: Story, before: Before, place: Place, faults: Faults, watch: Watch) -> Played:
-    """Plays on a loop of its own. Raises Stuck, MessagingError, and reference.WrongRecord."""
-    with asyncio.Runner(loop_factory=SimulatedLoop) as runner:
+def play(
+    story: Story,
+    before: Before,
+    place: Place,
+    faults: Faults,
+    watch: Watch,
+    real: Real | None = None,
+) -> Played:
+    """Plays on a loop of its own: in memory and on simulated time, or on a `real` broker.
+
+    Raises Stuck, MessagingError, reference.WrongRecord; on a real broker ServiceError and AdminError as well.
+    """
+    factory = SimulatedLoop if real is None else UnthreadedLoop
+    with asyncio.Runner(loop_factory=factory) as runner:
         runner.get_loop().set_task_factory(make_task)
-        return runner.run(_play(story, before, place, faults, watch))
+        return runner.run(_play(story, before, place, faults, watch, real))
 
 
-async def _play(story: Story, before: Before, place: Place, faults: Faults, watch: Watch) -> Played:
-    stage = await make_stage(story, before, place, watch.observe_with)
+async def _play(
+    story: Story, before: Before, place: Place, faults: Faults, watch: Watch, real: Real | None
+) -> Played:
+    tills = enrol(story)
+    opened = memory_buses(SEED, tills) if real is None else real_buses(real.consent, tills)
+    async with opened as buses:
+        return await _play_on(buses, story, before, place, faults, watch, real)
+
+
+async def _play_on(
+    buses: Buses,
+    story: Story,
+    before: Before,
+    place: Place,
+    faults: Faults,
+    watch: Watch,
+    real: Real | None,
+) -> Played:
+    stage = await make_stage(story, before, place, buses, watch.observe_with)
     watch.on_stage(stage)
     try:
         if story.given:
@@ -65,7 +105,7 @@ async def _play(story: Story, before: Before, place: Place, faults: Faults, watc
         ways = disturb(story.given, faults)
         for way, gap in _spaced(ways):
             if gap > 0:
-                await asyncio.sleep(min(gap, LONGEST_GAP_S))
+                await asyncio.sleep(min(gap, LONGEST_GAP_S) if real is None else real.pause(gap))
             watch.before_each(way, gap)
             _give(stage, way)
         settled = await _come_to_rest(stage)
@@ -89,7 +129,8 @@ def _spaced(ways: list[Way]) -> Iterator[tuple[Way, float]]:
 def _give(stage: Stage, way: Way) -> None:
     """A message in its turn: its sender has sent it from now on, even when it is lost."""
     given = way.given
-    cast(SimulatedLoop, asyncio.get_running_loop()).turns = 0
+    if isinstance(loop := asyncio.get_running_loop(), SimulatedLoop):
+        loop.turns = 0
     stage.set_time(given.at)
     if given.side == "tills":
         stage.erp_part.know(given)

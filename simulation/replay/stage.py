@@ -3,13 +3,12 @@
 import asyncio
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import cast
 
-from contracts.topology import erp_topology
 from erp_node import reference
 from erp_node.entries import Progress
 from erp_node.store import customers as customer_rows
@@ -17,22 +16,21 @@ from erp_node.store import journal as journal_rows
 from erp_node.store import tills as till_rows
 from erp_node.store.customers import Held, Write
 from erp_node.store.pool import Pool
-from erp_node.tills import partition_of, put_user, topology_of
-from messaging.memory.admin import MemoryAdmin
+from erp_node.tills import partition_of
 from messaging.observer import Observer
-from simulation.bus import ERP_USER, Bus, ErpLogin
+from simulation.bus import ERP_USER
 from simulation.chance import stream
 from simulation.checkers.history import History, Stored
 from simulation.clock import BEGAN, SimulatedClock
 from simulation.database import Bells, SimulatedPool
 from simulation.erp import ErpProcess
 from simulation.replay.before import Before, Known
+from simulation.replay.buses import Buses
 from simulation.replay.erp_part import ErpPart
 from simulation.replay.story import Story
 from simulation.replay.till_part import TillPart
 from simulation.server import Server
 from simulation.till import TillProcess
-from simulation.world import declare_on
 
 SEED = 0
 """Of what the fresh nodes draw by themselves: ids, pauses, how long frames travel."""
@@ -101,25 +99,31 @@ class _Witness:
         """Fresh tills make no changes of their own."""
 
 
-async def make_stage(
-    story: Story, before: Before, place: Place, observe_with: Callable[[str], Observer]
-) -> Stage:
-    """Fresh nodes of a story; nothing runs yet. Raises reference.WrongRecord."""
-    shutil.rmtree(place.folder, ignore_errors=True)
-    place.server.empty()
-    down, up = Bus(stream(SEED, "down")), Bus(stream(SEED, "up"))
-    enrolled = [
+def enrol(story: Story) -> tuple[till_rows.EnrolledTill, ...]:
+    """The story's tills as the ERP knows them."""
+    return tuple(
         till_rows.EnrolledTill(
             one.pos_id, one.centre, "full" if one.full else "local_only",
             partition_of(one.pos_id), "-",
         )
         for one in story.tills
-    ]  # fmt: skip
-    for bus in (down, up):
-        await _prepare(bus, enrolled)
+    )  # fmt: skip
+
+
+async def make_stage(
+    story: Story,
+    before: Before,
+    place: Place,
+    buses: Buses,
+    observe_with: Callable[[str], Observer],
+) -> Stage:
+    """Fresh nodes of a story; nothing runs yet. Raises reference.WrongRecord."""
+    shutil.rmtree(place.folder, ignore_errors=True)
+    place.server.empty()
+    down, up = buses.down, buses.up
     bells = Bells()
     pool = SimulatedPool(place.server, bells, "work", stream(SEED, "setup"))
-    await _fill(cast(Pool, pool), place.server, before, enrolled)
+    await _fill(cast(Pool, pool), place.server, before, buses.enrolled)
     history = History()
     erp = ErpProcess(0, place.server, bells, up, stream(SEED, "erp"), observe_with("erp"))
     tills = tuple(
@@ -130,6 +134,8 @@ async def make_stage(
         for one in story.tills
     )  # fmt: skip
     clocks = (erp.clock, *(till.clock for till in tills))
+    for clock in clocks:  # a loop of real time did not begin at 0
+        clock.wrong_by = -timedelta(seconds=asyncio.get_running_loop().time())
     rng: random.Random = stream(SEED, "erp part")
     return Stage(
         story, place.server, tills, erp,
@@ -139,16 +145,8 @@ async def make_stage(
     )  # fmt: skip
 
 
-async def _prepare(bus: Bus, enrolled: list[till_rows.EnrolledTill]) -> None:
-    declare_on(bus, erp_topology())
-    await ErpLogin(bus)._make_user()
-    for till in enrolled:
-        await put_user(MemoryAdmin(bus), till)
-        declare_on(bus, topology_of(till))
-
-
 async def _fill(
-    pool: Pool, server: Server, before: Before, enrolled: list[till_rows.EnrolledTill]
+    pool: Pool, server: Server, before: Before, enrolled: Sequence[till_rows.EnrolledTill]
 ) -> None:
     """The ERP's database as it was before the trace, as far as that is known."""
     await reference.put_all(pool, before.reference)

@@ -194,6 +194,16 @@ def test_the_same_trace_and_seed_end_the_same_byte_for_byte(
         assert one.read_bytes() == two.read_bytes()
 
 
+def test_a_real_broker_leads_to_the_same_rows(dsn: str, recorded: Path, tmp_path: Path) -> None:
+    faults = ["--drop", "0.15", "--dup", "0.15", "--reorder", "4", "--seed", "7"]
+    real = _commanded(dsn, recorded, tmp_path / "a", "1", "--broker", "real", *faults)
+    memory = _commanded(dsn, recorded, tmp_path / "b", "1")
+    assert [x for x in real.splitlines() if " rows " in x] == [
+        x for x in memory.splitlines() if " rows " in x
+    ]
+    assert "I1, I2, I3, I9, I10, I11: 0 violations" in real
+
+
 def test_step_by_step_waits_before_each_message(dsn: str, recorded: Path, tmp_path: Path) -> None:
     trace = read_trace([recorded])
     given = len(read_story(trace.lines).given)
