@@ -13,10 +13,11 @@ import msgspec
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.changes import Change, WrongPath, apply
-from contracts.customers import Customer
+from contracts.customers import Customer, code_key
 from contracts.journal import CustomerEdited
-from contracts.reference import ReferenceRecord
+from contracts.reference import ReferenceRecord, reference_key
 from contracts.topology import ALL_CUSTOMERS, TillAddress, pos_of
+from erp_node.reference import WrongRecord, check_record
 from simulation.replay.story import Story
 from traces.record import Line
 
@@ -87,19 +88,30 @@ def _references(story: Story, unreadable: Counter[str]) -> Iterator[ReferenceRec
                 continue
             seen.add(row["key"])
             try:
-                yield _reference.validate_json(msgspec.json.encode(row["record"]))
-            except ValidationError:
+                record = _reference.validate_json(msgspec.json.encode(row["record"]))
+                check_record(record)
+            except (ValidationError, WrongRecord):
                 unreadable["reference"] += 1
+            else:
+                if reference_key(record) == row["key"]:
+                    yield record
 
 
 def _customers(story: Story, unreadable: Counter[str]) -> Iterator[Known]:
     tills = {one.pos_id: one for one in story.tills}
+    codes: set[str] = set()
     for key, first in _first_rows(story).items():
         try:
             customer = Customer.model_validate_json(msgspec.json.encode(first.record))
-            yield _known(UUID(key), first, customer, tills)
+            known = _known(UUID(key), first, customer, tills)
         except ValueError:
             unreadable["customer"] += 1
+            continue
+        if code_key(known.customer.code) in codes:  # it had another one when this was somebody's
+            unreadable["customer"] += 1
+        else:
+            codes.add(code_key(known.customer.code))
+            yield known
 
 
 def _first_rows(story: Story) -> dict[str, _First]:

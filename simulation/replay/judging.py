@@ -75,9 +75,13 @@ def _newest(story: Story, till: TillSeen) -> dict[str, dict[str, Any]]:
         if given.till not in ("", till.pos_id) or given.message.exchange != FEED:
             continue
         for row in page.get("rows", ()):
-            before = newest.get(row["key"])
-            if row.get("kind") == "customer" and (before is None or _rank(row) >= _rank(before)):
-                newest[row["key"]] = row
+            match row:
+                case {"kind": "customer", "key": str(key), "version": int()}:
+                    before = newest.get(key)
+                    if before is None or _rank(row) >= _rank(before):
+                        newest[key] = row
+                case _:
+                    pass
     return newest
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from contracts.topology import (
     ALL_CUSTOMERS,
     FEED,
     JOURNAL,
+    POS_ID,
     REPLIES,
     RPC,
     URGENT,
@@ -47,8 +49,14 @@ class Given:
 
     @property
     def page(self) -> dict[str, Any] | None:
-        """The data of the page it is."""
-        return self.line.data if self.line.type == "feed.page" else None
+        """The data of the page it is, with all that a page must have."""
+        if self.line.type != "feed.page":
+            return None
+        match self.line.data:
+            case {"scope": str(), "epoch": str(), "prev_seq": int(), "to_seq": int()} as page:
+                return page
+            case _:
+                return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +106,9 @@ def find_tills(lines: Iterable[Line]) -> tuple[tuple[TillAddress, ...], tuple[st
             if line.type in ("feed.pull", "feed.page") and isinstance(scope, str):
                 followed.setdefault(pos_id, set()).add(scope)
         match line.data if line.type == "erp.welcome" else None:
-            case {"pos_id": str(pos_id), "centre": str(centre), "full": bool(full)}:
-                met.add(pos_id)
+            case {"pos_id": str(pos_id), "centre": str(centre), "full": bool(full)} if (
+                pos_id in met
+            ):
                 welcomed[pos_id] = TillAddress(pos_id, centre, full=full)
     found = {pos_id: welcomed.get(pos_id) or _by_scopes(pos_id, followed) for pos_id in met}
     placed = tuple(one for _, one in sorted(found.items()) if one is not None)
@@ -111,7 +120,7 @@ def _tills_at(line: Line) -> Iterator[str]:
     names = [line.origin, line.user_id or ""]
     names += [".".join(name.split(".")[:2]) for name in (line.place, line.key) if _own(name)]
     for name in names:
-        if (pos_id := pos_of(name)) is not None:
+        if (pos_id := pos_of(name)) is not None and re.fullmatch(POS_ID, pos_id):
             yield pos_id
 
 

@@ -230,3 +230,17 @@ def _commanded(dsn: str, trace: Path, folder: Path, hashes: str, *options: str) 
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def test_a_page_or_till_that_is_none_stops_nothing(player: Player, recorded: Path) -> None:
+    trace = read_trace([recorded])
+    place = next(n for n, x in enumerate(trace.lines) if x.exchange == "comptoir.feed")
+    page = trace.lines[place]
+    broken = page.model_copy(update={"message": {**(page.message or {}), "data": {"scope": "all"}}})
+    stranger = page.model_copy(
+        update={"way": "in", "place": "pos.a';--.feed", "node": "pos.a';--", "action": "handled"}
+    )
+    lines = (*trace.lines[:place], broken, stranger, *trace.lines[place:])
+    story, done, _ = player.play(changed(trace, lines=lines))
+    assert [one.pos_id for one in story.tills] == ["p0", "p1"]
+    assert _wrong(story, done) == []
