@@ -1,5 +1,6 @@
 """What can be judged after a replay: the invariants that need nothing but the trace and both ends. Pure."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ from simulation.checkers.history import History, Violation
 from simulation.checkers.journal import check_once
 from simulation.checkers.monotone import check_monotone
 from simulation.checkers.observed import ErpSeen, Seen, TillCustomer, TillSeen
-from simulation.replay.story import Story
+from simulation.replay.story import Given, Story
 
 OFFICE = "replay"
 """Where changes come from that made the ERP as it was before the trace."""
@@ -22,6 +23,7 @@ def judge(story: Story, seen: Seen, history: History, *, settled: bool) -> Itera
     if not settled:
         yield Violation("I11", "not everything came to rest after the last message")
     yield from check_entries(story, seen.erp)
+    yield from check_applied(story, seen.erp)
     for till in seen.tills:
         yield from check_told(story, till)
     yield from check_monotone(history.stored)
@@ -43,6 +45,39 @@ def check_entries(story: Story, erp: ErpSeen) -> Iterator[Violation]:
             if not _has(story, till, epoch, applied + 1):
                 held += f"; the trace does not hold entry {applied + 1}"
             yield Violation("I1", f"pos.{till}: journal {epoch}: {held}")
+
+
+def check_applied(story: Story, erp: ErpSeen) -> Iterator[Violation]:
+    """I1, I9: what an entry changed that was not answered otherwise is in the ERP, as often as it was sent."""
+    refused = {(one.till, one.epoch, one.seq) for one in erp.verdicts}
+    wires = {one.id: one.wire for one in erp.customers}
+    lines = Counter((line.where, line.customer, line.path, line.new) for line in erp.history)
+    entries = {entry: given for given in story.given if (entry := given.entry) is not None}
+    sent: Counter[tuple[str, str, str, str]] = Counter()
+    for entry, given in entries.items():
+        if erp.progress.get((given.till, entry.epoch), 0) < entry.seq:
+            continue
+        for change in _changes(given):
+            sent[change] += 1
+            _, customer, path, new = change
+            answered = (given.till, entry.epoch, entry.seq) in refused
+            if not answered and not lines[change] and new not in wires.get(customer, ""):
+                yield Violation("I1", f"pos.{given.till}: {entry.seq}: {customer}: {path} is lost")
+    for change, times in sorted(lines.items()):
+        if 0 < sent[change] < times:
+            where, customer, path, _ = change
+            yield Violation("I9", f"{where}: {customer}: {path} was changed {times} times")
+
+
+def _changes(given: Given) -> Iterator[tuple[str, str, str, str]]:
+    """Where, whose, which field, and its new value as the history has it; those of plain values."""
+    for change in given.line.data.get("changes", ()):
+        match change:
+            case {"path": str(path), "new": str(new)}:
+                customer = str(given.line.data.get("customer_id"))
+                yield f"pos.{given.till}", customer, path, msgspec.json.encode(new).decode()
+            case _:
+                pass
 
 
 def _has(story: Story, till: str, epoch: str, seq: int) -> bool:

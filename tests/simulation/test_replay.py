@@ -10,6 +10,7 @@ import pytest
 
 from simulation.campaign import ROOT
 from simulation.job import Job
+from simulation.mutants.hunt import MUTANTS
 from simulation.recording import Recording
 from simulation.replay.before import read_before
 from simulation.replay.command import Replayed, Wanted, replay
@@ -110,6 +111,26 @@ def test_lost_doubled_and_late_messages_change_nothing_in_the_end(
     assert [way.given for way in ways] != sorted((way.given for way in ways), key=lambda g: g.at)
     assert _wrong(story, done) == []
     assert compare_records(done.played.seen)[1] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "invariant"),
+    [
+        ("last_row_lost", "I2"),
+        ("gap_in_the_feed_not_noticed", "I2"),
+        ("gap_in_the_journal_taken", "I1"),
+    ],
+)
+def test_a_planted_bug_shows_in_a_replay(
+    player: Player, recorded: Path, name: str, invariant: str
+) -> None:
+    trace = read_trace([recorded])
+    found: list[str] = []
+    with MUTANTS[name].switched_on():
+        for seed in range(4):
+            story, done, _ = player.play(trace, Faults(drop=0.4, seed=seed))
+            found += _wrong(story, done)
+    assert any(one.startswith(invariant) for one in found)
 
 
 def test_personal_values_replaced_by_pseudonyms_are_applied_all_the_same(
