@@ -108,6 +108,59 @@ def simulate(
     raise typer.Exit(run_seeds(seed, seeds, jobs or default_jobs(), failures))
 
 
+@trace_app.command()
+def replay(
+    files: Annotated[
+        list[Path], typer.Argument(exists=True, help="files of a trace, or folders with them")
+    ],
+    speed: Annotated[
+        str,
+        typer.Option(help="recorded, a factor such as 10, or step; default: as fast as it goes"),
+    ] = "",
+    drop: Annotated[float, typer.Option(min=0, max=1, help="share of messages lost")] = 0.0,
+    dup: Annotated[float, typer.Option(min=0, max=1, help="share delivered twice")] = 0.0,
+    reorder: Annotated[
+        int, typer.Option(min=0, help="a message may be overtaken by so many after it")
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="of what is lost, doubled and late")] = 0,
+    broker: Annotated[
+        str, typer.Option(help="memory, or real: a RabbitMQ of its own, in real time")
+    ] = "memory",
+    into: Annotated[
+        Path, typer.Option(file_okay=False, help="where the nodes' states go, and a trace of it")
+    ] = Path("replayed"),
+) -> None:
+    """A recorded trace given to fresh nodes; then digests, invariants, and their state to look at."""
+    from simulation.replay.command import Wanted, run_replay
+    from simulation.replay.faults import Faults
+
+    if broker not in ("memory", "real"):
+        raise typer.BadParameter("memory or real", param_hint="--broker")
+    if broker == "real" and speed == "step":
+        raise typer.BadParameter("step needs --broker memory", param_hint="--speed")
+    raise typer.Exit(
+        run_replay(
+            Wanted(
+                tuple(files), into, Faults(drop, dup, reorder, seed),
+                _factor(speed), speed == "step", broker == "real", _consent(),
+            )
+        )
+    )  # fmt: skip
+
+
+def _factor(speed: str) -> float | None:
+    """How many times as fast as recorded; None: nobody waits."""
+    if speed in ("", "step"):
+        return None
+    try:
+        factor = 1.0 if speed == "recorded" else float(speed)
+    except ValueError:
+        factor = 0.0
+    if not 0 < factor < float("inf"):
+        raise typer.BadParameter("recorded, a factor above 0, or step", param_hint="--speed")
+    return factor
+
+
 @app.command()
 def asyncapi(
     output: Annotated[Path | None, typer.Option(help="a file instead of standard output")] = None,

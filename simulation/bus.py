@@ -4,10 +4,11 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 from contracts.topology import Rights, erp_topology
-from messaging.channel import LinkDown, Message, MessagingError, NotAllowed
+from messaging.admin import Administers
+from messaging.channel import Broker, LinkDown, Message, MessagingError, NotAllowed
 from messaging.memory.admin import MemoryAdmin
 from messaging.memory.broker import MemoryBroker
 from messaging.memory.connection import MemoryConnection
@@ -51,6 +52,26 @@ class Seen:
     fate: str
 
 
+class AnyBus(Protocol):
+    """What simulated processes are given of a bus."""
+
+    def as_user(self, name: str) -> Broker:
+        """What a till connects with, or whoever acts for the ERP."""
+        ...
+
+    def erp_login(self) -> Broker:
+        """What an ERP process connects with."""
+        ...
+
+    def admin(self) -> Administers:
+        """The broker's management."""
+        ...
+
+    def cut_all(self, label: str) -> None:
+        """The connections of one process are lost."""
+        ...
+
+
 class Bus(MemoryBroker):
     """A MemoryBroker with traps for messages. `watch` is told of everything published."""
 
@@ -67,6 +88,17 @@ class Bus(MemoryBroker):
         self.watch: Callable[[Seen], None] | None = None
         self.on_trap: Callable[[Trap, str], None] = lambda trap, user: None
         """Told of each trap as it springs, and whose message it took."""
+
+    def erp_login(self) -> "ErpLogin":
+        return ErpLogin(self)
+
+    def admin(self) -> MemoryAdmin:
+        return MemoryAdmin(self)
+
+    def cut_all(self, label: str) -> None:
+        for connection in tuple(self.connections):
+            if connection.name.startswith(f"{label} "):
+                self.cut(connection)
 
     def _travel(self) -> float:
         return (
@@ -191,10 +223,10 @@ class ErpLogin:
         try:
             return self._bus.open(ERP_USER, name)
         except NotAllowed:
-            await self._make_user()
+            await self.make_user()
             return self._bus.open(ERP_USER, name)
 
-    async def _make_user(self) -> None:
+    async def make_user(self) -> None:
         admin = MemoryAdmin(self._bus)
         await admin.put_user(ERP_USER, password_hash="", tags=("impersonator",))
         await admin.put_rights(ERP_USER, ALL_RIGHTS)

@@ -9,9 +9,8 @@ from typing import Any, cast
 from erp_node.app import Node, Outside, make_node
 from erp_node.store.pool import Pool
 from messaging.channel import Channel, LinkDown
-from messaging.memory.admin import MemoryAdmin
 from messaging.observer import Observer
-from simulation.bus import ERP_USER, Bus, ErpLogin
+from simulation.bus import ERP_USER, AnyBus
 from simulation.clock import SimulatedClock
 from simulation.database import Bells, SimulatedPool
 from simulation.server import Server
@@ -37,7 +36,7 @@ class ErpProcess:
         number: int,
         server: Server,
         bells: Bells,
-        bus: Bus,
+        bus: AnyBus,
         rng: random.Random,
         observer: Observer,
     ) -> None:
@@ -78,9 +77,9 @@ class ErpProcess:
         for pool in (work, asked):
             pool.on_statement = self._count
         self._pools = (work, asked)
-        broker = Labelled(ErpLogin(self._bus), self.label)
+        broker = Labelled(self._bus.erp_login(), self.label)
         outside = Outside(
-            cast(Pool, work), cast(Pool, asked), broker, MemoryAdmin(self._bus), self._open_channel,
+            cast(Pool, work), cast(Pool, asked), broker, self._bus.admin(), self._open_channel,
             lambda user, password: "", self.clock, self._rng, self._observer, 3.0,
         )  # fmt: skip
         self.node = make_node(outside)
@@ -105,9 +104,7 @@ class ErpProcess:
         self.kill_at = None
         for pool in self._pools:
             pool.end()
-        for connection in tuple(self._bus.connections):
-            if connection.name.startswith(f"{self.label} "):
-                self._bus.cut(connection)
+        self._bus.cut_all(self.label)
         self._owner.kill()
 
     async def _run(self, node: Node) -> None:

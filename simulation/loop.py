@@ -22,7 +22,22 @@ class Stuck(Exception):
     """Nothing is ready and nothing will ever be due, or what is ready is never done: whoever waits, waits for ever."""
 
 
-class SimulatedLoop(asyncio.SelectorEventLoop):
+class UnthreadedLoop(asyncio.SelectorEventLoop):
+    """A loop of real time and real connections; what would go to a thread runs at once, in its turn."""
+
+    def run_in_executor(
+        self, executor: Any, function: Callable[[*Ts], T], *arguments: *Ts
+    ) -> asyncio.Future[T]:
+        """Runs the function here and now; who asked gets the outcome in its turn."""
+        outcome: asyncio.Future[T] = self.create_future()
+        try:
+            outcome.set_result(function(*arguments))
+        except Exception as error:
+            outcome.set_exception(error)
+        return outcome
+
+
+class SimulatedLoop(UnthreadedLoop):
     """`time()` begins at 0 and moves only when everything that was ready has run."""
 
     def __init__(self) -> None:
@@ -40,17 +55,6 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         # What is due then is due, whatever rounding says: never a moment too early, nor for ever a moment too late.
         self._now = math.nextafter(self._now + seconds, math.inf)
         self._clock_resolution = math.ulp(self._now)
-
-    def run_in_executor(
-        self, executor: Any, function: Callable[[*Ts], T], *arguments: *Ts
-    ) -> asyncio.Future[T]:
-        """Runs the function here and now; who asked gets the outcome in its turn."""
-        outcome: asyncio.Future[T] = self.create_future()
-        try:
-            outcome.set_result(function(*arguments))
-        except Exception as error:
-            outcome.set_exception(error)
-        return outcome
 
 
 class _NoWaiting(selectors.SelectSelector):

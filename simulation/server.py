@@ -67,6 +67,8 @@ class Server:
 
     bridge: Bridge
     dsn: str
+    maintenance: str
+    """Of the server, another database's: where this one was made from."""
     every: list[Real] = field(default_factory=list)
     free: dict[Use, list[Real]] = field(default_factory=lambda: {"work": [], "questions": []})
     tables: tuple[str, ...] = ()
@@ -88,7 +90,7 @@ class Server:
 
         bridge.run(create())
         dsn = urlunsplit(urlsplit(maintenance)._replace(path=f"/{name}"))
-        server = cls(bridge, dsn)
+        server = cls(bridge, dsn, maintenance)
         first = server.take("work").connection
         bridge.run(first.execute(_SCHEMA))
         bridge.run(migrate(first))
@@ -180,6 +182,23 @@ class Server:
             if not real.connection.is_closed():
                 self.bridge.run(real.connection.close())
         self.bridge.close()
+
+    def drop(self) -> None:
+        """Closes everything; the database is gone."""
+        name = urlsplit(self.dsn).path.removeprefix("/")
+        maintenance = self.maintenance
+        bridge = self.bridge
+        for real in self.every:
+            if not real.connection.is_closed():
+                bridge.run(real.connection.close())
+
+        async def drop() -> None:
+            connection = await asyncpg.connect(maintenance)
+            await connection.execute(f'DROP DATABASE IF EXISTS "{name}"')
+            await connection.close()
+
+        bridge.run(drop())
+        bridge.close()
 
     def _copy_out(self, name: str) -> bytes:
         out = BytesIO()

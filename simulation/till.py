@@ -11,7 +11,7 @@ from contracts.topology import TillAddress
 from messaging.observer import Observer
 from pos_node.app import DATABASE_FILE, EPOCH_FILE, Node, Outside, make_node
 from pos_node.store.errors import StoreError
-from simulation.bus import Bus
+from simulation.bus import AnyBus
 from simulation.clock import SimulatedClock
 from simulation.erp import Labelled
 from simulation.tasks import Owner
@@ -25,7 +25,7 @@ class TillProcess:
     """`start`, `kill`, and what may be done to its files meanwhile."""
 
     def __init__(
-        self, address: TillAddress, folder: Path, template: Path, bus: Bus, rng: random.Random,
+        self, address: TillAddress, folder: Path, template: Path, bus: AnyBus, rng: random.Random,
         observer: Observer, witness: Witness, label: str | None = None,
     ) -> None:  # fmt: skip
         self.address = address
@@ -102,9 +102,7 @@ class TillProcess:
 
     def cut(self) -> None:
         """Its connections are lost."""
-        for connection in tuple(self._bus.connections):
-            if connection.name.startswith(f"{self.label} "):
-                self._bus.cut(connection)
+        self._bus.cut_all(self.label)
 
     def save(self, folder: Path) -> None:
         """A copy of the file alone, as a backup makes it; the epoch beside it stays out of it."""

@@ -181,7 +181,7 @@ async def make_world(
     world = World(seed, shape, server, folder, loop, bus, bells)
     pool = SimulatedPool(server, bells, "work", stream(seed, "setup"))
     await _fill(world, cast(Pool, pool))
-    await ErpLogin(bus)._make_user()
+    await ErpLogin(bus).make_user()
     for number in range(shape.processes):
         rng = stream(seed, "erp", number)
         world.erps.append(ErpProcess(number, server, bells, bus, rng, observe_with(f"erp{number}")))
@@ -220,7 +220,7 @@ def _kill_till(world: World, till: TillProcess) -> None:
         world.later(1.0, lambda: world.start_till(till))
 
 
-def _declare(bus: Bus, topology: Topology) -> None:
+def declare_on(bus: Bus, topology: Topology) -> None:
     """As the ERP does when a till is enrolled."""
     for exchange in topology.exchanges:
         bus.declare_exchange(exchange)
@@ -231,7 +231,7 @@ def _declare(bus: Bus, topology: Topology) -> None:
 
 
 async def _fill(world: World, pool: Pool) -> None:
-    _declare(world.bus, erp_topology())
+    declare_on(world.bus, erp_topology())
     records: list[Any] = [Centre(code=one, country="FR") for one in CENTRES]
     records.append(
         Operator(
@@ -248,7 +248,7 @@ async def _fill(world: World, pool: Pool) -> None:
         enrolled = till_rows.EnrolledTill(pos_id, centre, mode, partition_of(pos_id), "-")
         await till_rows.enrol(pool, enrolled)
         await put_user(MemoryAdmin(world.bus), enrolled)
-        _declare(world.bus, topology_of(enrolled))
+        declare_on(world.bus, topology_of(enrolled))
     writes = []
     for sample in _samples(world.seed, world.shape.customers):
         held = Held(
