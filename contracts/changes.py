@@ -14,8 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from contracts import paths
 from contracts.customers import Customer
 from contracts.paths import PART_KEYS as PART_KEYS
-from contracts.paths import Fields, Place, Tree, Value, as_tree, as_written, with_fields
+from contracts.paths import Place, Tree, Value, as_tree, as_written, with_fields
 from contracts.paths import WrongPath as WrongPath
+from contracts.record import Record
 
 
 class Change(BaseModel):
@@ -40,14 +41,14 @@ class Conflict:
 class Merge(msgspec.Struct, frozen=True, gc=False):
     """The record after the changes that could be kept, and those that could not."""
 
-    fields: Fields
+    record: Record
     applied: tuple[Change, ...]
     conflicts: tuple[Conflict, ...]
 
     @property
     def customer(self) -> Customer:
         """The record. Raises pydantic.ValidationError when the fields nobody changed are wrong."""
-        return Customer.model_validate(self.fields)
+        return Customer.model_validate_json(self.record.encode())
 
 
 def diff(old: Customer, new: Customer) -> tuple[Change, ...]:
@@ -72,11 +73,10 @@ def apply(customer: Customer, changes: Iterable[Change]) -> Customer:
     return with_fields(customer, tree, names)
 
 
-def merge(current: Fields, changes: Iterable[Change]) -> Merge:
+def merge(current: Record, changes: Iterable[Change]) -> Merge:
     """Brings a till's changes into the ERP's record, as JSON has it (CUST-13).
 
-    Only the fields that change are looked at: to read the whole record into a model and to write it
-    again takes longer than everything else that is done to a change in the ERP.
+    Only the fields that change are looked at.
 
     A field the ERP left alone takes the till's value; one it changed meanwhile keeps the ERP's.
     Applying the same changes twice gives the same record and no conflict that was not there the
@@ -94,12 +94,12 @@ def merge(current: Fields, changes: Iterable[Change]) -> Merge:
         stands, wanted = as_written(here), as_written(new)
         if _has_room(tree, place) and here == _as_it_was(change, place):
             paths.put(tree, place.steps, new)
-            applied.append(Change(path=change.path, old=stands, new=wanted))
+            applied.append(_told(change, stands, wanted))
             written.add(place.steps[0])
         else:
             conflicts.append(Conflict(change.path, stands=stands, lost=wanted))
-    fields = paths.with_written(current, tree, written)
-    return Merge(fields, tuple(applied), tuple(conflicts))
+    record = paths.with_written(current, tree, written)
+    return Merge(record, tuple(applied), tuple(conflicts))
 
 
 def flatten(customer: Customer) -> dict[str, Value]:
@@ -139,6 +139,13 @@ def _names(placed: Iterable[tuple[Change, Place]]) -> set[str]:
 def _has_room(tree: Tree, place: Place) -> bool:
     """Whether the part that a field belongs to is there."""
     return len(place.steps) == 1 or paths.get(tree, place.steps[:-1]) is not None
+
+
+def _told(change: Change, old: Value, new: Value) -> Change:
+    """The change with its values as the record has them: nearly always as they were sent."""
+    if change.old == old and change.new == new:
+        return change
+    return Change(path=change.path, old=old, new=new)
 
 
 def _as_it_was(change: Change, place: Place) -> Value:

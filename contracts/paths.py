@@ -4,7 +4,7 @@
 `contacts.<id>.consents.<definition>.state`. A part is named by its key as the record writes it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -13,15 +13,11 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import InitErrorDetails
 
 from contracts.customers import Address, Code, Consent, Contact, Customer, Text
+from contracts.record import Record
+from contracts.record import Value as Value
 
 PART_KEYS = {"addresses": "id", "contacts": "id", "consents": "definition"}
 """Lists whose parts have an identity: they are compared and changed part by part."""
-
-Value = Any
-"""A JSON value: a field's, or a whole part's when it was added or taken away."""
-
-Fields = Mapping[str, Value]
-"""A record as JSON has it: fields by name, absent ones missing."""
 
 Tree = dict[str, Value]
 """A record as nested mappings, the parts of a list by their key."""
@@ -61,11 +57,11 @@ class Place:
         if value is None:
             return self.absent
         try:
-            made = self.kind.validate_python(value)
+            made = self.kind.validator.validate_python(value)
         except ValidationError as error:
             raise _located(error, self.steps) from None
         if not self.whole_part:
-            return self.kind.dump_python(made, mode="json")
+            return self.kind.serializer.to_python(made, mode="json")
         part = as_tree(made)
         if part[PART_KEYS[self.steps[-2]]] != self.steps[-1]:
             raise WrongPath(f"{self.path}: the part has another key")
@@ -84,16 +80,14 @@ def as_tree(record: BaseModel, only: set[str] | None = None) -> Tree:
     return {name: _keyed(name, value) for name, value in dumped.items()}
 
 
-def tree_of(fields: Fields, only: Iterable[str]) -> Tree:
+def tree_of(record: Record, only: Iterable[str]) -> Tree:
     """These fields of a record with the parts of lists by their key. What is no value of its field stays as it is."""
-    return {name: _tree_value(name, fields.get(name)) for name in only}
+    return {name: _tree_value(name, record.get(name)) for name in only}
 
 
-def with_written(fields: Fields, tree: Tree, names: Iterable[str]) -> Fields:
+def with_written(record: Record, tree: Tree, names: Iterable[str]) -> Record:
     """The record with these of its fields as a tree has them."""
-    values = {name: as_written(tree.get(name), name) for name in names}
-    gone = {name for name, value in values.items() if value is None}
-    return {n: v for n, v in {**fields, **values}.items() if n not in gone}
+    return record.replaced({name: as_written(tree.get(name), name) for name in names})
 
 
 def with_fields(customer: Customer, tree: Tree, names: Iterable[str]) -> Customer:
@@ -150,10 +144,10 @@ def _tree_value(name: str, value: Value) -> Value:
         value = None if info.is_required() else info.get_default(call_default_factory=True)
         return _keyed(name, value)
     try:
-        made = kind.validate_python(value)
+        made = kind.validator.validate_python(value)
     except ValidationError:
         return value
-    return _keyed(name, kind.dump_python(made, mode="json", exclude_none=True))
+    return _keyed(name, kind.serializer.to_python(made, mode="json", exclude_none=True))
 
 
 def _missing(steps: tuple[str, ...]) -> ValidationError:

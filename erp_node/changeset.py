@@ -51,7 +51,7 @@ class Changeset:
         """What is to be written now; what is decided from here on builds on it."""
         undone, self.undone = self.undone, Undone()
         for id, write in undone.writes.items():
-            if write.before is None or write.before.fields != write.held.fields:
+            if write.before is None or write.alone or write.before.record != write.held.record:
                 self.customers[id] = write.held.stored()
         for line in undone.history:
             line.version = self.customers[line.customer_id].version
@@ -104,7 +104,14 @@ class Changeset:
         author = change.author
         earlier = self.undone.writes.get(customer.id)
         stored = earlier.before if earlier else before
-        write = Write(customer, author.operator, f"pos.{place.till.pos_id}", author.at, stored)
+        write = Write(
+            customer,
+            author.operator,
+            f"pos.{place.till.pos_id}",
+            author.at,
+            stored,
+            earlier is None,
+        )
         if earlier is not None and customer.version == 0:
             write = structs.replace(earlier, held=customer)
         self.undone.writes[customer.id] = write

@@ -210,7 +210,7 @@ async def _saved(connection: Connection, customer_id: UUID) -> Saved:
     """The customer as it is stored. Its record may be no valid one, put there by SQL: it is not read as such."""
     held = await store.load_customer(connection, customer_id)
     assert held is not None
-    tax_number = held.fields.get("tax_number")
+    tax_number = held.record.get("tax_number")
     key = tax_key(tax_number) if isinstance(tax_number, str) else None
     others = await store.same_tax_number(connection, key, customer_id) if key else []
     return Saved(held, others)

@@ -41,10 +41,10 @@ def refuse_edit(held: Held | None, centre: str) -> Refusal | None:
 
 def refuse_record(held: Held) -> Refusal | None:
     """Why a record cannot be stored (CUST-2), or None."""
-    kind = held.fields.get("kind")
+    kind = held.record.get("kind")
     if kind not in REQUIRED:
         return Refusal("customer.field_invalid", field="kind")
-    if missing := missing_fields(kind, held.fields.get):
+    if missing := missing_fields(kind, held.record.get):
         return Refusal("customer.field_required", field=missing[0])
     if len(held.text) * _MOST_WIRE > RECORD_BYTES and wire_bytes(held) > RECORD_BYTES:
         return Refusal("customer.too_large", {"limit": str(RECORD_BYTES)})
@@ -53,7 +53,7 @@ def refuse_record(held: Held) -> Refusal | None:
 
 def wire_bytes(held: Held) -> int:
     """The size of a record as PostgreSQL writes it: with a blank after each comma and colon."""
-    return len(json.dumps(held.fields, ensure_ascii=False).encode())
+    return len(json.dumps(dict(held.record), ensure_ascii=False).encode())
 
 
 def refuse_invalid(error: ValidationError) -> Refusal:

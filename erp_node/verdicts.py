@@ -1,17 +1,17 @@
 """What becomes of a till's change in the ERP: pure decisions (SYNC-3, CUST-1, CUST-4, CUST-9, CUST-11, CUST-13)."""
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import msgspec
+from msgspec import structs
 from pydantic import ValidationError
 
 from contracts.changes import Change, Merge, WrongPath, diff, merge
 from contracts.customers import ERP_ONLY, Customer
 from contracts.journal import Author, CustomerAdded, CustomerEdited, LostValue, Outcome, Verdict
-from contracts.paths import Fields
+from contracts.record import Record
 from erp_node.callers import Till
 from erp_node.codes import Owners, free_code, series_of
 from erp_node.refusals import UNKNOWN, Refusal, refuse_edit, refuse_invalid, refuse_record
@@ -78,15 +78,15 @@ def decide_edited(
     refusal = refuse_edit(held, place.till.centre)
     if refusal or held is None:
         return _refused(place, edited.customer_id, refusal or UNKNOWN)
-    merged = _merged(held.fields, edited.changes)
+    merged = _merged(held.record, edited.changes)
     if isinstance(merged, Refusal):
         return _refused(place, held.id, merged)
-    after, asked = held.with_fields(merged.fields) if merged.applied else held, None
+    after, asked = held.with_record(merged.record) if merged.applied else held, None
     if any(change.path == "code" for change in merged.applied):
         after, asked = _with_free_code(after, place.till, owners)
     if merged.applied and (refusal := refuse_record(after)):
         return _refused(place, held.id, refusal)
-    lost = (*_erp_only_lost(held.fields, edited.changes), *_conflicts(merged))
+    lost = (*_erp_only_lost(held.record, edited.changes), *_conflicts(merged))
     return Decision(
         after if merged.applied else None,
         tuple(_editing(place, edited, merged.applied, after, asked, lost)),
@@ -107,7 +107,7 @@ def _with_free_code(held: Held, till: Till, owners: Owners) -> tuple[Held, str |
     code = free_code(held.code, held.id, series_of(till), owners)
     if code == held.code:
         return held, None
-    return held.with_fields({**held.fields, "code": code}), held.code
+    return held.with_record(held.record.replaced({"code": code})), held.code
 
 
 def _erp_values(till: Till, sent: Customer) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def _explained(path: str, touched: Collection[str]) -> bool:
     )
 
 
-def _merged(current: Fields, changes: Iterable[Change]) -> Merge | Refusal:
+def _merged(current: Record, changes: Iterable[Change]) -> Merge | Refusal:
     """The record with a till's changes, or why it cannot take them."""
     try:
         return merge(current, [change for change in changes if not _erp_only(change.path)])
@@ -171,7 +171,7 @@ def _lost_description(sent: Customer) -> tuple[LostValue, ...]:
     return (LostValue(path="description", stands=None, lost=sent.description),)
 
 
-def _erp_only_lost(current: Fields, changes: Iterable[Change]) -> Iterator[LostValue]:
+def _erp_only_lost(current: Record, changes: Iterable[Change]) -> Iterator[LostValue]:
     for change in changes:
         stands = current.get(change.path)
         if _erp_only(change.path) and change.new != stands:
@@ -209,7 +209,7 @@ def _editing(
         renamed = asked is not None and change.path == "code"
         yield note.line(change.path, change.old, after.code if renamed else change.new)
     if asked is not None:
-        yield replace(note.line("code", after.code, asked), kept=False)
+        yield structs.replace(note.line("code", after.code, asked), kept=False)
     yield from (note.lost(one) for one in lost)
 
 
@@ -228,7 +228,7 @@ class _Notes:
         )
 
     def lost(self, one: LostValue) -> HistoryLine:
-        return replace(self.line(one.path, one.stands, one.lost), kept=False)
+        return structs.replace(self.line(one.path, one.stands, one.lost), kept=False)
 
 
 def as_json(value: object) -> str | None:

@@ -177,7 +177,7 @@ class History(BaseModel):
 
 def _line(held: Held) -> dict[str, Any]:
     """Read without validation: a record that was put there wrong by SQL must not hide the others."""
-    fields = held.fields
+    fields = held.record
     kind = _kind(fields.get("kind"))
     names = (_text(fields.get(part)) for part in ("name", "first_name", "last_name"))
     return {

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from contracts.customers import Customer, code_key, display_name
 from contracts.matching import RULE, words_of
-from contracts.paths import Fields
-from erp_node.store.pool import Database, Record
+from contracts.record import Record
+from erp_node.store.pool import Database, Row
 from erp_node.store.queries import load_sql
 
 SQL = load_sql("customers.sql")
@@ -26,7 +26,7 @@ WORDLESS = frozenset(
 )  # fmt: skip
 """Fields of a customer that nothing is found by (contracts.matching.words_of)."""
 
-_WORDED = sorted(Customer.model_fields.keys() - WORDLESS)
+_WORDED = frozenset(Customer.model_fields) - WORDLESS
 
 State = Literal["active", "inactive", "deleted", "anonymised"]
 
@@ -55,35 +55,34 @@ class Held(msgspec.Struct, frozen=True, dict=True):
         return new
 
     @cached_property
-    def fields(self) -> Fields:
+    def record(self) -> Record:
         """The record as JSON has it, whether or not it is a valid one."""
-        fields: Fields = msgspec.json.decode(self.text)
-        return fields
+        return Record(self.text)
 
-    def with_fields(self, fields: Fields) -> Self:
+    def with_record(self, record: Record) -> Self:
         """The same with another record."""
-        return self._again(self.version, msgspec.json.encode(fields).decode(), fields)
+        return self._again(self.version, record.encode(), record)
 
     def stored(self) -> Self:
         """The same once it is stored: a version further."""
-        return self._again(self.version + 1, self.text, self.fields)
+        return self._again(self.version + 1, self.text, self.record)
 
-    def _again(self, version: int, text: str, fields: Fields) -> Self:
+    def _again(self, version: int, text: str, record: Record) -> Self:
         made = type(self)(
             self.id, version, self.state, self.is_customer, self.everywhere, self.centres, self.editors, text
         )  # fmt: skip
-        made.__dict__["fields"] = fields
+        made.__dict__["record"] = record
         return made
 
     @property
     def code(self) -> str:
-        return str(self.fields.get("code", ""))
+        return str(self.record.get("code", ""))
 
     @property
     def display_name(self) -> str:
         """The name; empty where SQL put something that is none."""
         kind, *names = (
-            self.fields.get(name) for name in ("kind", "name", "first_name", "last_name")
+            self.record.get(name) for name in ("kind", "name", "first_name", "last_name")
         )
         return display_name(kind, *(name if isinstance(name, str) else None for name in names))
 
@@ -101,8 +100,7 @@ class Held(msgspec.Struct, frozen=True, dict=True):
         return self.usable_at(centre) and (self.editors is None or centre in self.editors)
 
 
-@dataclass(slots=True)
-class HistoryLine:
+class HistoryLine(msgspec.Struct, gc=False):
     """One field changed by somebody (SYNC-3). `old` and `new` are JSON; None is absent.
 
     `version` is the one the change led to, known when it is written.
@@ -128,13 +126,17 @@ class StoredLine:
 
 
 class Write(msgspec.Struct, frozen=True, gc=False):
-    """A customer to be stored, and whose doing it is. `before`: as it is stored now."""
+    """A customer to be stored, and whose doing it is.
+
+    `before`: as it is stored now; `alone`: a single change led from there to what is to be stored.
+    """
 
     held: Held
     by: str
     where: str
     at: datetime
     before: Held | None = None
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ async def load_customer(database: Database, customer_id: UUID) -> Held | None:
     return held_of(row) if row else None
 
 
-def held_of(row: Record) -> Held:
+def held_of(row: Row) -> Held:
     """A customer from a row with the columns of `lock_customers`."""
     editors = row["editors"]
     return Held(
@@ -241,15 +243,14 @@ def _columns(writes: Sequence[Write]) -> tuple[list[object], ...]:
 
 def _words(write: Write) -> str | None:
     """The words to be stored, None when those that are stored stay right."""
-    if write.before is not None and same_words(write.before.fields, write.held.fields):
+    if write.before is not None and same_words(write.before.record, write.held.record):
         return None
     return "\n".join(words_of(write.held.customer))
 
 
-def same_words(before: Fields, after: Fields) -> bool:
+def same_words(before: Record, after: Record) -> bool:
     """Whether two records differ only in fields that no words come from."""
-    changed = [name for name in _WORDED if before.get(name) is not after.get(name)]
-    return all(before.get(name) == after.get(name) for name in changed)
+    return after.same(before, _WORDED)
 
 
 async def add_history(database: Database, lines: Sequence[HistoryLine]) -> None:
@@ -285,7 +286,7 @@ async def load_history(
     return [StoredLine(row["id"], _line_of(customer_id, row)) for row in rows]
 
 
-def _line_of(customer_id: UUID, row: Record) -> HistoryLine:
+def _line_of(customer_id: UUID, row: Row) -> HistoryLine:
     return HistoryLine(
         customer_id,
         row["at"],

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from contracts.topology import TillAddress
-from erp_node.store.pool import Connection, Database, Pool, Record
+from erp_node.store.pool import Connection, Database, Pool, Row
 from erp_node.store.queries import load_sql
 
 SQL = load_sql("feed.sql")
@@ -270,7 +270,7 @@ async def read_rows(
             one.only_present,
             record_bytes,
         )
-    found: list[list[Record]] = [[] for _ in readings]
+    found: list[list[Row]] = [[] for _ in readings]
     for row in rows:
         found[row["number"] - 1].append(row)
     return [
@@ -279,7 +279,7 @@ async def read_rows(
     ]
 
 
-def _stretch(reading: Reading, state: Record, rows: Sequence[Record]) -> Stretch:
+def _stretch(reading: Reading, state: Row, rows: Sequence[Row]) -> Stretch:
     kept = [row for row in rows if row["kept"]]
     last = kept[-1]["seq"] if kept else reading.after
     return Stretch(

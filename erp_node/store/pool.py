@@ -7,12 +7,12 @@ import asyncpg
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
-    Record: TypeAlias = asyncpg.Record
+    Row: TypeAlias = asyncpg.Record
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
     Database: TypeAlias = Pool | Connection
 else:
-    Record = asyncpg.Record
+    Row = asyncpg.Record
     Pool = asyncpg.Pool
     Connection = asyncpg.Connection
     Database = Pool | Connection

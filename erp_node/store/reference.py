@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pydantic import TypeAdapter
 
 from contracts.reference import Entry, ReferenceRecord, reference_key, scopes_of
-from erp_node.store.pool import Connection, Database, Record
+from erp_node.store.pool import Connection, Database, Row
 from erp_node.store.queries import load_sql
 
 SQL = load_sql("reference.sql")
@@ -44,5 +44,5 @@ async def lock_record(connection: Connection, key: str) -> ReferenceRecord | Non
     return _read(await connection.fetchrow(SQL["lock"], key))
 
 
-def _read(row: Record | None) -> ReferenceRecord | None:
+def _read(row: Row | None) -> ReferenceRecord | None:
     return _RECORD.validate_json(row["record"]) if row else None

@@ -9,7 +9,7 @@ import asyncpg
 from contracts.matching import RULE, words_of
 from erp_node.breadth import Frequencies, Plan
 from erp_node.store.customers import Held, held_of
-from erp_node.store.pool import SERVER_SETTINGS, Connection, Database, Pool, Record
+from erp_node.store.pool import SERVER_SETTINGS, Connection, Database, Pool, Row
 from erp_node.store.queries import load_sql
 from erp_node.store.steady import SteadyPool
 
@@ -99,7 +99,7 @@ async def search(
     return [_found(row) for row in rows]
 
 
-def _found(row: Record) -> FoundRow:
+def _found(row: Row) -> FoundRow:
     return FoundRow(
         row["id"], row["version"], row["everywhere"], row["centres"], row["editors"], row["record"]
     )

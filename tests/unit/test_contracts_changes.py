@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from contracts.changes import Change, WrongPath, apply, diff, flatten, merge
 from contracts.customers import Address, Customer
-from contracts.paths import Fields
+from contracts.record import Record
 from tests.record_strategies import customers, small_customers, texts
 
 HOME = UUID(int=1)
@@ -23,9 +23,9 @@ def _customer(**fields: Any) -> Customer:
     return Customer.model_validate(given_)
 
 
-def fields(customer: Customer) -> Fields:
+def record(customer: Customer) -> Record:
     """The record as JSON has it."""
-    return customer.model_dump(mode="json", exclude_none=True)
+    return Record(customer.model_dump_json(exclude_none=True))
 
 
 ANNE = _customer(
@@ -72,7 +72,7 @@ def test_cust_13_a_field_changed_on_one_side_is_kept_and_on_both_the_erps_stands
     history: tuple[Customer, Customer, Customer],
 ) -> None:
     base, erps, tills = history
-    merged = merge(fields(erps), diff(base, tills))
+    merged = merge(record(erps), diff(base, tills))
     after, till, erp, before = (
         flatten(merged.customer), flatten(tills), flatten(erps), flatten(base),
     )  # fmt: skip
@@ -91,8 +91,8 @@ def test_cust_13_a_field_changed_on_one_side_is_kept_and_on_both_the_erps_stands
 def test_i9_merging_twice_is_merging_once(history: tuple[Customer, Customer, Customer]) -> None:
     base, erps, tills = history
     changes = diff(base, tills)
-    once = merge(fields(erps), changes)
-    twice = merge(once.fields, changes)
+    once = merge(record(erps), changes)
+    twice = merge(once.record, changes)
     assert twice.customer == once.customer
     assert twice.applied == ()
     assert {c.path for c in twice.conflicts} == {c.path for c in once.conflicts}
@@ -103,7 +103,7 @@ def test_cust_13_without_changes_in_the_erp_everything_is_kept(
     history: tuple[Customer, Customer, Customer],
 ) -> None:
     base, _, tills = history
-    merged = merge(fields(base), diff(base, tills))
+    merged = merge(record(base), diff(base, tills))
     assert merged.conflicts == ()
     assert flatten(merged.customer) == flatten(tills)
 
@@ -133,7 +133,7 @@ def test_i9_no_change_however_hostile_ends_in_another_error(changes: list[Change
     with suppress(WrongPath, ValidationError):
         apply(ANNE, changes)
     with suppress(WrongPath, ValidationError):
-        assert merge(fields(ANNE), changes).customer
+        assert merge(record(ANNE), changes).customer
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_i9_no_change_however_hostile_ends_in_another_error(changes: list[Change
 )  # fmt: skip
 def test_cust_13_a_path_that_names_no_field_is_refused(path: str) -> None:
     with pytest.raises(WrongPath, match="^" + path.replace(".", r"\.")):
-        merge(fields(ANNE), [Change(path=path, new="x")])
+        merge(record(ANNE), [Change(path=path, new="x")])
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_cust_13_a_value_that_does_not_fit_is_refused_at_its_place(
     path: str, value: Any, where: tuple[str, ...]
 ) -> None:
     with pytest.raises(ValidationError) as caught:
-        merge(fields(ANNE), [Change(path=path, new=value)])
+        merge(record(ANNE), [Change(path=path, new=value)])
     assert caught.value.errors()[0]["loc"] == where
 
 
@@ -188,14 +188,14 @@ def test_cust_13_a_part_under_another_key_is_refused() -> None:
 def test_cust_13_a_place_changed_twice_is_refused(paths: tuple[str, str]) -> None:
     values = {f"addresses.{HOME}": {"id": str(HOME)}}
     with pytest.raises(WrongPath, match="twice"):
-        merge(fields(ANNE), [Change(path=path, new=values.get(path, "x")) for path in paths])
+        merge(record(ANNE), [Change(path=path, new=values.get(path, "x")) for path in paths])
 
 
 def test_cust_13_a_field_of_a_part_the_erp_took_away_is_a_conflict() -> None:
     gone = ANNE.model_copy(update={"addresses": [ANNE.addresses[1]]})
     filled = Change(path=f"addresses.{HOME}.street", old=None, new="rue Haute")
     moved = Change(path=f"addresses.{HOME}.town", old="Lyon", new="Nice")
-    merged = merge(fields(gone), [filled, moved])
+    merged = merge(record(gone), [filled, moved])
     assert merged.customer == gone
     assert [(c.path, c.stands) for c in merged.conflicts] == [
         (filled.path, None),
@@ -207,7 +207,7 @@ def test_cust_13_a_field_of_a_part_the_erp_took_away_is_a_conflict() -> None:
 def test_cust_13_a_part_taken_away_at_the_till_and_changed_in_the_erp_stands() -> None:
     without = ANNE.model_copy(update={"addresses": [ANNE.addresses[1]]})
     moved = apply(ANNE, [Change(path=f"addresses.{HOME}.town", new="Nice")])
-    merged = merge(fields(moved), diff(ANNE, without))
+    merged = merge(record(moved), diff(ANNE, without))
     assert merged.customer == moved
     assert merged.conflicts[0].stands["town"] == "Nice"
     assert merged.conflicts[0].lost is None
@@ -227,10 +227,10 @@ def test_i9_spaces_and_defaults_that_the_record_does_not_keep_are_no_difference_
         Change(path=f"contacts.{HOME}", new={"id": str(HOME), "origin": "pos", "title": None}),
         Change(path="groups", old=["gold"], new=None),
     ]
-    once = merge(fields(ANNE), changes)
+    once = merge(record(ANNE), changes)
     assert once.customer.phone == "0499"
     assert once.customer.groups == []
-    assert merge(once.fields, changes).conflicts == ()
+    assert merge(once.record, changes).conflicts == ()
 
 
 def test_cust_13_two_parts_with_one_key_are_no_record() -> None:

@@ -15,13 +15,13 @@ from contracts.customers import Consent, CustomerKeys, read_keys
 from contracts.decoders import NotMirrored, struct_of
 from contracts.envelope import Headers
 from contracts.feed import Page, PageStruct, Pull, RowStruct, read_page
-from contracts.journal import Author, Progress, Resend
+from contracts.journal import Author, CustomerEdited, Progress, Resend
 from contracts.limits import BIGGEST, within_time
 from contracts.presence import Hello, Welcome
 from tests.record_strategies import customers, texts
 
 MODELS: tuple[type[BaseModel], ...] = (
-    Headers, Pull, Progress, Resend, Author, Hello, Welcome, Consent,
+    Headers, Pull, Progress, Resend, Author, CustomerEdited, Hello, Welcome, Consent,
 )  # fmt: skip
 
 _TEXTS = st.sampled_from(
@@ -45,6 +45,8 @@ _VALID: dict[str, Any] = {
     "epoch": "e", "applied_seq": 1, "from_seq": 1, "operator": "o", "at": "2024-01-01T00:00:00Z", "instance": "i",
     "software": "s", "last_seq": 0, "waiting": 0, "pos_id": "a", "centre": "c", "full": True, "scopes": [],
     "now": "2024-01-01T00:00:00Z", "definition": "d", "state": "given",
+    "customer_id": str(UUID(int=6)), "base_version": 1, "changes": [{"path": "phone", "new": [1, {"a": None}]}],
+    "author": {"operator": "o", "at": "2024-01-01T00:00:00Z"},
 }  # fmt: skip
 
 

@@ -6,7 +6,9 @@ from uuid import uuid4
 import pytest
 from msgspec import structs
 
-from contracts.journal import CustomerAdded, CustomerEdited, Resend
+from contracts import registry
+from contracts.envelope import MessageError
+from contracts.journal import CustomerAdded, Resend
 from contracts.search import CodeCheck
 from erp_node.entries import (
     REMEMBERED,
@@ -64,7 +66,31 @@ def test_a_delivery_with_damaged_properties_is_parked(till: TillJournal) -> None
 def test_an_entry_is_read_with_its_number(till: TillJournal) -> None:
     entry = read(till.edit(uuid4(), ("phone", None, "1")), 7)
     assert (entry.index, entry.journal, entry.seq, entry.bad) == (7, JOURNAL, 1, None)
-    assert isinstance(entry.data, CustomerEdited)
+    assert not isinstance(entry.data, CustomerAdded | None)
+    assert [(one.path, one.old, one.new) for one in entry.data.changes] == [("phone", None, "1")]
+
+
+@pytest.mark.parametrize(
+    ("sent", "instead"),
+    [
+        (b'"path":"phone"', b'"path":5'),
+        (b'"author":', b'"writer":'),
+        (b'"operator":"anna"', b'"operator":"an\\u0000na"'),
+        (b'"base_version":1', b'"base_version":-1'),
+        (b'"type":"customer.edited"', b'"type":"customer.added"'),
+        (b'"version":1', b'"version":2'),
+        (b'"operator":"anna","at":"2026', b'"operator":"anna","at":"0001'),
+    ],
+)
+def test_an_edit_that_is_not_quite_one_is_named_as_the_contract_names_it(
+    till: TillJournal, sent: bytes, instead: bytes
+) -> None:
+    body = till.edit(uuid4(), ("phone", None, "1")).body
+    assert sent in body
+    entry = read(deliver(body.replace(sent, instead), "pos.p1"))
+    with pytest.raises(MessageError) as expected:
+        registry.decode(body.replace(sent, instead))
+    assert entry.bad == Bad(expected.value.code, str(expected.value))
 
 
 @pytest.mark.parametrize(
