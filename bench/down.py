@@ -39,7 +39,7 @@ async def propagation_vs_raw_consume(stand: Stand) -> tuple[float, float, str]:
     """
     await stand.start_till()
     await stand.settle()
-    changes = min(20_000 if stand.quick else 50_000, stand.customers // 2)
+    changes = min(50_000, stand.customers // 2)
     floor = await raw_consume(stand.admin_url, 20_000, CHANGE_BYTES)
     stand.system.erp.pause()
     try:

@@ -34,6 +34,10 @@ PublishPage: TypeAlias = Callable[[BuiltPage], Awaitable[None]]
 MARKS = 2_000
 """Marks taken in one pass: as many as are numbered in about a tenth of a second."""
 
+FIRST_MARKS = 250
+"""Marks of the first pass after a rest, and twice as many in each that follows: tills begin with the first of a
+large lot while the others are numbered."""
+
 LEISURE_AFTER_S = 1.0
 """When nothing was numbered for so long: tills are still pulling what was."""
 
@@ -98,16 +102,18 @@ class Sequencer:
 
     async def catch_up(self) -> None:
         """Numbers and sends until no mark is left, then writes the words nobody waits for."""
-        loop, done = asyncio.get_running_loop(), None
+        loop, marks, more = asyncio.get_running_loop(), min(FIRST_MARKS, MARKS), False
         while True:
             began = loop.time()
-            async with _wording_ahead(self._pool, wanted=done is not None and done.marks == MARKS):
-                done = await sequence_once(self._pool)
+            async with _wording_ahead(self._pool, marks, wanted=more):
+                done = await sequence_once(self._pool, marks)
+            more = done.marks == marks
             if done.numbered:
                 self._numbered_at = loop.time()
-                await self._tell(done)
+                await self._tell(done, more=more)
                 await self._analyse(done)
-            if done.marks == MARKS:
+            if more:
+                marks = _after(marks)
                 if self._pressure.high:
                     await self._rest(loop.time() - began)
                 continue
@@ -122,9 +128,9 @@ class Sequencer:
         else:
             await asyncio.sleep(min(LONGEST_REST_S, RESTS * worked))
 
-    async def _tell(self, done: Pass) -> None:
+    async def _tell(self, done: Pass, *, more: bool) -> None:
         """Sends what was numbered, or only the heads when much more is coming."""
-        if done.marks == MARKS and await self._is_backlog():
+        if more and await self._is_backlog():
             await self._announce(done.numbered)
             return
         ranges: Sequence[Numbered] = done.numbered
@@ -165,30 +171,31 @@ class Sequencer:
                 await store.analyse(connection)
 
 
-async def sequence_once(pool: Pool) -> Pass:
-    """Numbers what the next marks stand for, in one transaction: words first, then places, then progress.
+async def sequence_once(pool: Pool, marks: int | None = None) -> Pass:
+    """Numbers what the next marks (MARKS of them) stand for, in one transaction: words, then places, then progress.
 
     Numbers never repeat, and a mark committed late is only numbered later: it is its presence that
     counts, not its id.
     """
+    limit = MARKS if marks is None else marks
     async with pool.acquire() as connection, connection.transaction():
         renewed = await store.begin_pass(connection)
         if renewed:
             log.warning("another server: feeds begin anew", action="feed.epoch", epoch=renewed)
-        await _word(connection, await store.read_unworded(connection, MARKS))
-        done = await store.number_marks(connection, MARKS, RECORD_BYTES)
+        await _word(connection, await store.read_unworded(connection, limit))
+        done = await store.number_marks(connection, limit, RECORD_BYTES)
         if done.told:
             await store.put_progress(connection, done.told)
         return done
 
 
 @asynccontextmanager
-async def _wording_ahead(pool: Pool, *, wanted: bool) -> AsyncIterator[None]:
-    """While a pass numbers, which is PostgreSQL's work, words of the marks behind it are made, which is Python's."""
+async def _wording_ahead(pool: Pool, marks: int, *, wanted: bool) -> AsyncIterator[None]:
+    """While a pass numbers so many marks, which is PostgreSQL's work, Python makes words of the marks behind them."""
     if not wanted:
         yield
         return
-    ahead = asyncio.create_task(word_next(pool))
+    ahead = asyncio.create_task(word_next(pool, marks))
     try:
         yield
         await ahead
@@ -197,10 +204,15 @@ async def _wording_ahead(pool: Pool, *, wanted: bool) -> AsyncIterator[None]:
         await asyncio.wait([ahead])
 
 
-async def word_next(pool: Pool) -> None:
-    """Makes missing words of the marks behind those that the next pass takes."""
+def _after(marks: int) -> int:
+    """How many marks the pass after one takes."""
+    return min(2 * marks, MARKS)
+
+
+async def word_next(pool: Pool, marks: int) -> None:
+    """Makes missing words of the marks behind those that a pass takes: of as many as the one after it will."""
     async with pool.acquire() as connection, connection.transaction():
-        await _word(connection, await store.read_unworded(connection, MARKS, MARKS))
+        await _word(connection, await store.read_unworded(connection, _after(marks), marks))
 
 
 async def word_at_leisure(pool: Pool) -> int:

@@ -42,6 +42,7 @@ from pos_node.store.notices import add_notice
 from pos_node.store.opening import open_store
 from pos_node.store.privacy import make_folder
 from pos_node.sweep import Sweep
+from pos_node.tidying import Tidying
 from pos_node.unheard import Unheard
 from pos_node.urgent import Urgent, set_aside
 from traces.inside import recorder_or_none
@@ -188,10 +189,11 @@ async def make_node(outside: Outside) -> Node:
         settle=journal.settle,
     )
     loads = Loads(store, outside.folder, journal.fold)
-    catch_up = CatchUp(store, questions, loads, side, address.scopes, rng=rng)
+    tidying = Tidying(store)
+    catch_up = CatchUp(store, questions, loads, side, address.scopes, applied=tidying.note, rng=rng)
     unheard = Unheard(pos_scope(pos_id), store, catch_up.want)
     sweep = Sweep(store, questions, side, address.scopes, pull=catch_up.want, rng=rng)
-    feed = FeedQueue(store, address.scopes, side, catch_up.want)
+    feed = FeedQueue(store, address.scopes, side, catch_up.want, tidying.note)
     urgent = Urgent(presence, relay)
     incoming.add(
         OrderedConsumer(
@@ -223,9 +225,9 @@ async def make_node(outside: Outside) -> Node:
             pos_id=pos_id, centre=address.centre, clock=clock, rng=rng,
         ),
         searches=searches, presence=presence, relay=relay, operators=operators, sessions=sessions,
-        gate=Gate(sessions, operators.find), clock=clock, loading=catch_up.loading, tidying=catch_up.tidying,
+        gate=Gate(sessions, operators.find), clock=clock, loading=catch_up.loading, tidying=tidying.pending,
         storage=outside.storage,
     )  # fmt: skip
     links = (incoming, outgoing, asking)
-    running = (*links, relay, presence, catch_up, sweep)
+    running = (*links, relay, presence, catch_up, sweep, tidying)
     return Node(till, links, lambda: tuple(part.run() for part in running))

@@ -1,9 +1,8 @@
-"""Becoming complete, and staying so (SYNC-5): a puller per scope, and what a first load leaves for later."""
+"""Becoming complete, and staying so (SYNC-5): a puller per scope, and what is left of scopes followed no more."""
 
 import asyncio
 import random
-import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -14,15 +13,8 @@ from pos_node.reasons import reason_of
 from pos_node.store.cursors import follow_scopes, follows, read_left_scopes
 from pos_node.store.database import Priority, Store, StoreError
 from pos_node.store.sweeping import forget_scope
-from pos_node.store.words import fill_gap, merge_words, read_gap
-
-DETAILS_AT_ONCE = 300
-PAGES_AT_ONCE = 100
 
 _log = structlog.get_logger("catchup")
-
-RESTS = 3
-"""Tidying waits so many times as long as it worked: a cashier is typing meanwhile."""
 
 
 class CatchUp:
@@ -36,16 +28,13 @@ class CatchUp:
         side: JournalSide,
         scopes: Iterable[str],
         *,
+        applied: Callable[[], None],
         rng: random.Random,
     ) -> None:
+        """`applied` is called whenever rows were."""
         self._store = store
-        self._untidy = asyncio.Event()
-        self._untidy.set()
-        self._tidying = True
         self._pullers = {
-            scope: Puller(
-                scope, store, questions, loads, side, rng, self._untidy.set, self.want_all
-            )
+            scope: Puller(scope, store, questions, loads, side, rng, applied, self.want_all)
             for scope in scopes
         }
 
@@ -67,16 +56,11 @@ class CatchUp:
         done = sum(one.rows_done for one in missing)
         return Loading(done, done + sum(one.rows_to_do for one in missing))
 
-    def tidying(self) -> bool:
-        """Whether the word index is still being put in order, as after a first load: the list answers, but slower."""
-        return self._tidying or self._untidy.is_set()
-
     async def run(self) -> None:
         """Works until cancelled."""
         async with asyncio.TaskGroup() as group:
             for puller in self._pullers.values():
                 group.create_task(puller.run())
-            group.create_task(self._tidy_words())
             group.create_task(self._change_scopes())
 
     async def _change_scopes(self) -> None:
@@ -100,22 +84,6 @@ class CatchUp:
         except Exception as error:  # the next start tries again
             _log.warning("rows not removed", action="leave_failed", reason=reason_of(error))
 
-    async def _tidy_words(self) -> None:
-        """What a first load leaves for later, a quarter of the time at most: see `_tidy`."""
-        loop = asyncio.get_running_loop()
-        while True:
-            await self._untidy.wait()
-            self._untidy.clear()
-            self._tidying, began = True, loop.time()
-            try:
-                self._tidying = await self._store.write(_tidy, priority=Priority.FEED)
-            except Exception as error:
-                _log.warning("words not written", action="details_failed", reason=reason_of(error))
-                await asyncio.sleep(PAUSES.longest)
-            if self._tidying:
-                self._untidy.set()
-                await asyncio.sleep(RESTS * (loop.time() - began))
-
 
 async def try_following(store: Store, scopes: Iterable[str]) -> bool:
     """Follows these scopes from now on; writes only when they are others than before. False when the disk does not
@@ -128,11 +96,3 @@ async def try_following(store: Store, scopes: Iterable[str]) -> bool:
         _log.warning("scopes not changed", action="follow_failed", reason=reason_of(error))
         return False
     return True
-
-
-def _tidy(connection: sqlite3.Connection) -> bool:
-    """A step of what is left to do: words of columns searched only when chosen, then fewer parts of the index."""
-    if read_gap(connection).open:
-        fill_gap(connection, DETAILS_AT_ONCE)
-        return True
-    return merge_words(connection, PAGES_AT_ONCE)

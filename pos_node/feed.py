@@ -233,7 +233,8 @@ def _first_of(error: ValidationError) -> str:
 class FeedQueue:
     """What comes by itself: `handle` is what the ordered consumer of the till's feed queue calls.
 
-    `scopes` are those the till follows; `pull` is told of which something is missing.
+    `scopes` are those the till follows; `pull` is told of which something is missing, `applied`
+    is called when rows came.
     """
 
     def __init__(
@@ -242,11 +243,13 @@ class FeedQueue:
         scopes: Collection[str],
         side: JournalSide,
         pull: Callable[[str], None],
+        applied: Callable[[], None],
     ) -> None:
         self._store = store
         self._scopes = scopes
         self._side = side
         self._pull = pull
+        self._applied = applied
 
     async def handle(self, deliveries: Sequence[Delivery]) -> list[Bad | None]:
         """Applies the pages of many messages, several per transaction; answers which can never be handled.
@@ -282,6 +285,8 @@ class FeedQueue:
             return
         applied = await self._store.write(apply_pages, pages, self._side, priority=Priority.FEED)
         report(applied.trouble)
+        if any(page.rows for page in pages):
+            self._applied()
         for scope in sorted(applied.pull):
             self._pull(scope)
 

@@ -103,7 +103,7 @@ class Puller:
         loads: Loads,
         side: JournalSide,
         rng: random.Random,
-        loaded: Callable[[], None],
+        applied: Callable[[], None],
         renumbered: Callable[[], None],
     ) -> None:
         self._scope = scope
@@ -112,7 +112,7 @@ class Puller:
         self._loads = loads
         self._side = side
         self._rng = rng
-        self._loaded = loaded
+        self._applied = applied
         self._renumbered = renumbered
         self._wanted = asyncio.Event()
         self.progress: Loading | None = None
@@ -156,6 +156,7 @@ class Puller:
                     apply_pulled, page, self._side, priority=Priority.FEED
                 )
                 report(pulled.trouble)
+                self._applied()
                 self._show(page)
                 if pulled.anew:
                     self._renumbered()
@@ -191,7 +192,7 @@ class Puller:
         except BaseException as error:
             load.fail(error)
             raise
-        self._loaded()
+        self._applied()
         return True
 
     async def _load_from(self, load: Load, page: Page) -> Page:

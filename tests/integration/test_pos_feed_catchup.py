@@ -33,6 +33,7 @@ from pos_node.store.digests import digest
 from pos_node.store.loading import carry_over
 from pos_node.store.words import read_gap
 from pos_node.sweep import Sweep
+from pos_node.tidying import Tidying
 from tests.pos_pages import SCOPE, Entity, FakeFeed, customer, customer_id, delivery, quiet
 from tests.pos_parts import count_active
 
@@ -50,10 +51,11 @@ class Till:
     catch_up: CatchUp
     queue: FeedQueue
     sweep: Sweep
+    tidying: Tidying
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def start(self) -> None:
-        self.tasks.append(asyncio.create_task(self.catch_up.run()))
+        self.tasks += map(asyncio.create_task, (self.catch_up.run(), self.tidying.run()))
         self.catch_up.want_all()
 
     async def stop(self) -> None:
@@ -104,10 +106,20 @@ def make_till(
     side: JournalSide | None = None,
     scopes: tuple[str, ...] = SCOPES,
 ) -> Till:
-    rng, side = random.Random(3), side or quiet()
-    catch_up = CatchUp(store, erp, Loads(store, folder, side.fold), side, scopes, rng=rng)
+    rng, side, tidying = random.Random(3), side or quiet(), Tidying(store)
+    catch_up = CatchUp(
+        store, erp, Loads(store, folder, side.fold), side, scopes, applied=tidying.note, rng=rng
+    )
     sweep = Sweep(store, erp, side, SCOPES, pull=catch_up.want, rng=rng)
-    return Till(store, erp, side, catch_up, FeedQueue(store, SCOPES, side, catch_up.want), sweep)
+    return Till(
+        store,
+        erp,
+        side,
+        catch_up,
+        FeedQueue(store, SCOPES, side, catch_up.want, tidying.note),
+        sweep,
+        tidying,
+    )
 
 
 @pytest_asyncio.fixture

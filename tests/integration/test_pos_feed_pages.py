@@ -63,7 +63,7 @@ class Till:
     def __init__(self, store: Database, side: JournalSide) -> None:
         self.store = store
         self.pulled: list[str] = []
-        self.queue = FeedQueue(store, SCOPES, side, self.pulled.append)
+        self.queue = FeedQueue(store, SCOPES, side, self.pulled.append, lambda: None)
 
     async def take(self, *data: bytes) -> list[Bad | None]:
         return await self.queue.handle([delivery(one) for one in data])

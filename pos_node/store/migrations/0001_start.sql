@@ -100,7 +100,7 @@ CREATE VIRTUAL TABLE word USING fts5 (
     content = '', columnsize = 0, detail = column, prefix = '1 2 3',
     tokenize = "ascii tokenchars '=._-'"
 );
-INSERT INTO word (word, rank) VALUES ('automerge', 16), ('pgsz', 8000);
+INSERT INTO word (word, rank) VALUES ('automerge', 0), ('crisismerge', 64), ('pgsz', 8000);
 
 -- Columns that are searched only when chosen: mostly numbers, a term of its own for every customer.
 CREATE VIRTUAL TABLE detail USING fts5 (
@@ -108,4 +108,4 @@ CREATE VIRTUAL TABLE detail USING fts5 (
     content = '', columnsize = 0, detail = column,
     tokenize = "ascii tokenchars '=._-'"
 );
-INSERT INTO detail (detail, rank) VALUES ('automerge', 16), ('pgsz', 8000);
+INSERT INTO detail (detail, rank) VALUES ('automerge', 0), ('crisismerge', 64), ('pgsz', 8000);
