@@ -108,10 +108,11 @@ def change_words(connection: sqlite3.Connection, changes: Iterable[WordsChange])
         for table, parts in _PARTS.items():
             if (table == "detail" and one.row in gap) or (old and new and parts(old) == parts(new)):
                 continue
-            if old:
-                work[table, "delete"].append(_MAKE[table](one.row, old))
-            if new:
-                work[table, "insert"].append(_MAKE[table](one.row, new))
+            gone, come = _entries(table, one.row, old, new)
+            if gone:
+                work[table, "delete"].append(gone)
+            if come:
+                work[table, "insert"].append(come)
     for table in _HELD:
         for what in ("delete", "insert"):
             entries = work[table, what]
@@ -155,7 +156,7 @@ def fill_gap(connection: sqlite3.Connection, limit: int) -> bool:
     return len(rows) == limit
 
 
-_Entry: TypeAlias = tuple[int | str, ...]
+_Entry: TypeAlias = tuple[int, *tuple[str, ...]]
 """What one table is given of a row: its place, then its words by column."""
 
 
@@ -173,12 +174,58 @@ def _details(row: int, w: Sequence[str]) -> _Entry:
     return place, w[6], w[7], w[8], w[9], w[10], w[11], _with_names(w[_ATTRIBUTES]), w[13]
 
 
+def _entries(
+    table: Table, row: int, old: Sequence[str] | None, new: Sequence[str] | None
+) -> tuple[_Entry | None, _Entry | None]:
+    """What a table is given to take out, and what to put in."""
+    if table == "detail" and old and new and old[_NAME] == new[_NAME]:
+        part = _differing(row, old, new)
+        if part:
+            return part
+    make = _MAKE[table]
+    return make(row, old) if old else None, make(row, new) if new else None
+
+
+def _differing(row: int, old: Sequence[str], new: Sequence[str]) -> tuple[_Entry, _Entry] | None:
+    """What of `detail` changes of a row that keeps its place: the words that come and go, the others staying.
+
+    An index that keeps no beginnings knows each word by itself, and a word in all its columns at once. None when
+    one of these words stands in another column as well: then the whole entry changes.
+    """
+    before, after = _DETAIL(old), _DETAIL(new)
+    if before[_NAMED] != after[_NAMED]:  # not all of these words are in the index
+        return None
+    moved: set[str] = set()
+    staying: list[str] = []
+    for was, now in zip(before, after, strict=True):
+        if was == now:
+            staying.append(was)
+        else:
+            moved.update(set(was.split(" ")).symmetric_difference(now.split(" ")))
+    if not moved.isdisjoint(" ".join(staying).split(" ")):
+        return None
+    place = place_of(old[_NAME], row)
+    gone = [
+        _among(moved, was) if was != now else "" for was, now in zip(before, after, strict=True)
+    ]
+    come = [
+        _among(moved, now) if was != now else "" for was, now in zip(before, after, strict=True)
+    ]
+    return (place, *gone), (place, *come)
+
+
+def _among(words: set[str], text: str) -> str:
+    return " ".join([word for word in text.split(" ") if word in words])
+
+
 _MAKE = {"word": _listed, "detail": _details}
 _PARTS = {
     table: itemgetter(*{_NAME: None} | {_AT[name]: None for name in columns})
     for table, columns in _HELD.items()
 }
 """The words that a table's entry is made of: its own columns, and the name, which is its place."""
+_DETAIL = itemgetter(*(_AT[name] for name in DETAIL))
+_NAMED = DETAIL.index("attributes")
 
 
 def _without_names(attributes: str) -> str:
