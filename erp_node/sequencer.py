@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from contracts.feed import PAGE_ROWS
 from contracts.limits import RECORD_BYTES
-from contracts.matching import RULE, words_of
+from contracts.matching import RULE, renewed_words, words_of
 from contracts.stored import read_stored
 from erp_node.pages import BuiltPage, PageBuilder
 from erp_node.pressure import Pressure
@@ -182,7 +182,7 @@ async def sequence_once(pool: Pool, marks: int | None = None) -> Pass:
         renewed = await store.begin_pass(connection)
         if renewed:
             log.warning("another server: feeds begin anew", action="feed.epoch", epoch=renewed)
-        await _word(connection, await store.read_unworded(connection, limit))
+        await _word(connection, await store.read_unworded(connection, limit, RULE))
         done = await store.number_marks(connection, limit, RECORD_BYTES)
         if done.told:
             await store.put_progress(connection, done.told)
@@ -212,7 +212,7 @@ def _after(marks: int) -> int:
 async def word_next(pool: Pool, marks: int) -> None:
     """Makes missing words of the marks behind those that a pass takes: of as many as the one after it will."""
     async with pool.acquire() as connection, connection.transaction():
-        await _word(connection, await store.read_unworded(connection, _after(marks), marks))
+        await _word(connection, await store.read_unworded(connection, _after(marks), RULE, marks))
 
 
 async def word_at_leisure(pool: Pool) -> int:
@@ -247,7 +247,11 @@ async def _word(connection: Connection, unworded: Sequence[Unworded]) -> None:
 def make_words(unworded: Unworded) -> Worded | Trouble:
     """The words of a record, or the first field that is wrong. Never a value: reasons are shown and logged."""
     try:
-        words = words_of(read_stored(unworded.record))
+        customer = read_stored(unworded.record)
+        if unworded.words is None:
+            words = words_of(customer)
+        else:
+            words = renewed_words(customer, unworded.words, unworded.changed)
         return Worded(unworded.id, unworded.version, words)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]

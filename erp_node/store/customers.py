@@ -13,20 +13,12 @@ from msgspec import structs
 from pydantic import ValidationError
 
 from contracts.customers import Customer, code_key, display_name
-from contracts.matching import RULE, words_of
+from contracts.matching import RULE, SEARCHED, words_of
 from contracts.record import Record
 from erp_node.store.pool import Database, Row
 from erp_node.store.queries import load_sql
 
 SQL = load_sql("customers.sql")
-
-WORDLESS = frozenset(
-    ("title", "academic_title", "birth_date", "issuing_authority", "description", "reverse_charge",
-     "lowest_price", "consents", "contacts")
-)  # fmt: skip
-"""Fields of a customer that nothing is found by (contracts.matching.words_of)."""
-
-_WORDED = frozenset(Customer.model_fields) - WORDLESS
 
 State = Literal["active", "inactive", "deleted", "anonymised"]
 
@@ -250,7 +242,7 @@ def _words(write: Write) -> str | None:
 
 def same_words(before: Record, after: Record) -> bool:
     """Whether two records differ only in fields that no words come from."""
-    return after.same(before, _WORDED)
+    return after.same(before, SEARCHED)
 
 
 async def add_history(database: Database, lines: Sequence[HistoryLine]) -> None:

@@ -18,11 +18,16 @@ _UNIT = "\x1f"
 
 @dataclass(frozen=True, slots=True)
 class Unworded:
-    """A customer whose record was written without its words."""
+    """A customer whose record was written without its words.
+
+    `words`: those of an earlier version, if they are known together with the fields that changed since.
+    """
 
     id: UUID
     version: int
     record: str
+    words: tuple[str, ...] | None = None
+    changed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,16 +132,27 @@ async def begin_pass(connection: Connection) -> str | None:
     return renewed
 
 
-async def read_unworded(connection: Connection, marks: int, behind: int = 0) -> list[Unworded]:
-    """Customers without words among those of the next marks, `behind` so many others."""
-    rows = await connection.fetch(SQL["read_unworded"], marks, behind)
-    return [Unworded(row["id"], row["version"], row["record"]) for row in rows]
+async def read_unworded(
+    connection: Connection, marks: int, rule: int, behind: int = 0
+) -> list[Unworded]:
+    """Customers without words of a rule among those of the next marks, `behind` so many others."""
+    rows = await connection.fetch(SQL["read_unworded"], marks, behind, rule)
+    return [_unworded(row) for row in rows]
 
 
 async def read_any_unworded(connection: Connection, limit: int) -> list[Unworded]:
     """Any customers without words."""
     rows = await connection.fetch(SQL["read_any_unworded"], limit)
-    return [Unworded(row["id"], row["version"], row["record"]) for row in rows]
+    return [_unworded(row) for row in rows]
+
+
+def _unworded(row: Row) -> Unworded:
+    """Earlier words say nothing without all the fields that changed since; an empty name stands for any."""
+    id, version, record, words, changed = row
+    fields = changed.split(" ") if words is not None and changed else [""]
+    if "" in fields:
+        return Unworded(id, version, record)
+    return Unworded(id, version, record, tuple(words), frozenset(fields))
 
 
 async def put_words(connection: Connection, made: Sequence[Worded], rule: int) -> None:

@@ -29,9 +29,13 @@ WHERE feed_epoch = $1 AND renewed_at < clock_timestamp() - interval '1 minute'
 RETURNING feed_epoch;
 
 -- name: read_unworded
--- Customers of the next $1 marks, behind $2 others, whose words are missing.
-SELECT c.id, c.version, c.wire AS record
-FROM customer c
+-- Customers of the next $1 marks, behind $2 others, whose words are missing; and the words they had under the
+-- rule $3, with the fields that changed since.
+SELECT c.id, c.version, c.wire AS record, w.words, (
+    SELECT string_agg(coalesce(array_to_string(m.fields, ' '), ' '), ' ')
+    FROM word_mark m WHERE m.customer_id = c.id AND m.version > w.version
+) AS changed
+FROM customer c LEFT JOIN customer_words w ON w.customer_id = c.id AND w.rule = $3::smallint
 WHERE EXISTS (SELECT FROM word_mark)
   AND c.id IN (SELECT entity FROM (SELECT kind, entity FROM feed_mark ORDER BY id LIMIT $1 OFFSET $2) AS next
                WHERE kind = 'customer')
@@ -39,7 +43,7 @@ WHERE EXISTS (SELECT FROM word_mark)
   AND NOT EXISTS (SELECT FROM customer_trouble t WHERE t.customer_id = c.id AND t.version = c.version);
 
 -- name: read_any_unworded
-SELECT c.id, c.version, c.wire AS record
+SELECT c.id, c.version, c.wire AS record, NULL AS words, NULL AS changed
 FROM word_mark m JOIN customer c ON c.id = m.customer_id
 WHERE NOT EXISTS (SELECT FROM customer_trouble t WHERE t.customer_id = c.id AND t.version = c.version)
 LIMIT $1;

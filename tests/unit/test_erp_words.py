@@ -3,12 +3,15 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contracts.customers import Customer
-from contracts.matching import words_of
+from contracts.matching import SEARCHED, renewed_words, words_of
 from contracts.record import Record
-from erp_node.store.customers import WORDLESS, same_words
+from erp_node.store.customers import same_words
 from tests.erp import retail
+from tests.record_strategies import customers
 
 OTHERWISE: dict[str, Any] = {
     "title": "Mme",
@@ -26,7 +29,7 @@ OTHERWISE: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", sorted(WORDLESS))
+@pytest.mark.parametrize("name", sorted(Customer.model_fields.keys() - SEARCHED))
 def test_search_13_nobody_is_found_by_a_wordless_field(name: str) -> None:
     before = retail("A", town="Lyon")
     tree = before.model_dump(mode="json", exclude_none=True) | {name: OTHERWISE[name]}
@@ -50,6 +53,18 @@ def test_search_13_other_fields_need_new_words(name: str, value: Any) -> None:
     before = retail("A", town="Lyon")
     record = _record(before)
     assert not same_words(record, record.replaced({name: value}))
+
+
+@given(
+    before=customers(),
+    after=customers(),
+    changed=st.sets(st.sampled_from(sorted(Customer.model_fields))),
+)
+def test_search_13_words_renewed_after_some_fields_changed_are_those_of_the_whole(
+    before: Customer, after: Customer, changed: set[str]
+) -> None:
+    now = before.model_copy(update={name: getattr(after, name) for name in changed})
+    assert renewed_words(now, words_of(before), changed) == words_of(now)
 
 
 def _record(customer: Customer) -> Record:

@@ -110,7 +110,8 @@ CREATE INDEX customer_words_waiting ON customer_words (customer_id) WHERE search
 -- Customers whose record came without its words, to be made by the sequencer.
 CREATE TABLE word_mark (
     customer_id  uuid NOT NULL,
-    version      bigint NOT NULL
+    version      bigint NOT NULL,
+    fields       text[]                             -- of the record that this version changed; '' is its making
 );
 CREATE INDEX word_mark_of ON word_mark (customer_id);
 

@@ -87,13 +87,17 @@ BEGIN
     RETURN NEW;
 END $$;
 
--- Notes those of these customers whose words are missing; words written by the same statement are seen here.
+-- Notes those of these customers whose words are missing; words and history written before are seen here.
 CREATE FUNCTION mark_words(ids uuid[]) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
     IF ids IS NOT NULL THEN
-        INSERT INTO word_mark (customer_id, version)
-        SELECT id, version FROM customer c
+        INSERT INTO word_mark (customer_id, version, fields)
+        SELECT id, version, (
+            SELECT array_agg(path) FROM customer_history h
+            WHERE h.customer_id = c.id AND h.version = c.version AND h.kept
+        )
+        FROM customer c
         WHERE id = ANY (ids) AND NOT EXISTS (
             SELECT FROM customer_words w WHERE w.customer_id = c.id AND w.version >= c.words_from
         );
