@@ -90,7 +90,7 @@ async def _change(dsn: str, centre: str, count: int) -> int:
             """,
             centre, count, timeout=600,
         )  # fmt: skip
-        await connection.execute("ANALYZE customer")
+        await connection.execute("VACUUM (ANALYZE) customer", timeout=600)
     finally:
         await connection.close()
     return int(status.split()[1])

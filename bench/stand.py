@@ -78,7 +78,10 @@ class Stand:
         return time.perf_counter() - began
 
     async def settle(self) -> None:
-        """Returns when nothing is left to be done of what went before: each figure begins with rest."""
+        """Returns when nothing is left to be done of what went before: each figure begins with rest.
+
+        The server sweeps its tables now, which otherwise it would do at some moment within the next minute.
+        """
         await wait_numbered(self.system)
         await _wait_indexed(self.system)
         if self.till.process.running:
@@ -91,6 +94,7 @@ class Stand:
                 )  # fmt: skip
             finally:
                 await client.close()
+        await sweep_tables(self.system.dsn)
 
     async def stop_till(self) -> None:
         """Stops the first till, if it runs: a figure it has no part in must not pay for it."""
@@ -127,6 +131,15 @@ async def _fill_partitions(system: System) -> None:
         if partition_of(f"{centre}-{number}") not in taken:
             till = await system.add_till(f"{centre}-{number}", centre)
             taken.add(partition_of(till.pos_id))
+
+
+async def sweep_tables(dsn: str) -> None:
+    """Has PostgreSQL clear away what was changed, as its own autovacuum does."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute("VACUUM (ANALYZE)", timeout=LOAD_TIMEOUT_S)
+    finally:
+        await connection.close()
 
 
 async def wait_numbered(system: System) -> None:
