@@ -6,7 +6,7 @@ names decide, unless it is too large to be looked at while somebody is typing: t
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from itertools import chain, groupby, islice
+from itertools import chain, islice
 from typing import NamedTuple
 
 from pos_node.store.places import ROW_BITS, ROW_MASK, group_of, order_of, row_at
@@ -77,8 +77,27 @@ def _read(connection: sqlite3.Connection, match: Match, start: int) -> Iterator[
 
 def _in_order(lines: Iterable[Line], crowd: int | None = None) -> Iterator[Line]:
     """The lines of each group by their names; those of `crowd`, and of any that is as large, as they come."""
-    for group, members in groupby(lines, lambda one: group_of(one.place)):
-        some = [] if group == crowd else list(islice(members, NAMESAKES + 1))
-        if len(some) <= NAMESAKES:
-            some.sort(key=lambda one: (one.name, one.place))
-        yield from chain(some, members)  # noqa: B031 - the rest of the same members
+    group, large, members = None, False, list[Line]()
+    for line in lines:
+        own = group_of(line.place)
+        if own != group:
+            yield from _by_name(members)
+            group, large, members = own, own == crowd, []
+        if large:
+            yield line
+            continue
+        members.append(line)
+        if len(members) > NAMESAKES:
+            yield from members
+            large, members = True, []
+    yield from _by_name(members)
+
+
+def _by_name(members: list[Line]) -> list[Line]:
+    if len(members) > 1:
+        members.sort(key=_name_and_place)
+    return members
+
+
+def _name_and_place(line: Line) -> tuple[str, int]:
+    return line.name, line.place
