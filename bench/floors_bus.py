@@ -59,26 +59,6 @@ async def raw_consume(url: str, count: int, size: int) -> float:
     return count / seconds
 
 
-async def raw_publish(url: str, count: int, size: int, in_flight: int = 256) -> float:
-    """Messages of `size` bytes published and confirmed per second, `in_flight` at a time."""
-    queue = f"floor.publish.{uuid4().hex[:8]}"
-    async with await aio_pika.connect(url) as connection:
-        channel = await connection.channel()
-        await channel.declare_queue(queue, durable=True)
-        turns = iter(range(count))
-
-        async def work() -> None:
-            for _ in turns:
-                message = aio_pika.Message(b"x" * size, delivery_mode=2)
-                await channel.default_exchange.publish(message, queue)
-
-        began = time.perf_counter()
-        await asyncio.gather(*(work() for _ in range(in_flight)))
-        seconds = time.perf_counter() - began
-        await channel.queue_delete(queue)
-    return count / seconds
-
-
 class _RawClient:
     def __init__(self, channel: AbstractChannel, queue: str, replies: str) -> None:
         self.channel, self.queue, self.replies = channel, queue, replies

@@ -36,7 +36,7 @@ async def local_search_vs_like(stand: Stand) -> tuple[float, float, str]:
     finally:
         await store.close()
     words = [phrase.split()[-1] for phrase in phrases]
-    some = words[:: max(1, len(words) // 100)]
+    some = words[:: max(1, len(words) // (100 if stand.customers <= 200_000 else 20))]
     floor = [
         await asyncio.to_thread(sqlite_like, copy, "customer", some, "words") for _ in range(ROUNDS)
     ]

@@ -1,6 +1,6 @@
 """The forms in which people write one number: with or without spaces, country prefix, trunk digit (SEARCH-13).
 
-Everything here takes folded text (contracts.matching.fold): lower case, plain digits, no accents.
+Everything here takes folded text (contracts.folding.fold): lower case, plain digits, no accents.
 """
 
 import re

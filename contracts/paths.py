@@ -81,7 +81,8 @@ def as_tree(record: BaseModel, only: set[str] | None = None) -> Tree:
 
 
 def tree_of(record: Record, only: Iterable[str]) -> Tree:
-    """These fields of a record with the parts of lists by their key. What is no value of its field stays as it is."""
+    """These fields of a record with the parts of lists by their key. What is no value of its field stays as it is,
+    unless it should have parts: then raises pydantic.ValidationError, located at the field."""
     return {name: _tree_value(name, record.get(name)) for name in only}
 
 
@@ -145,7 +146,9 @@ def _tree_value(name: str, value: Value) -> Value:
         return _keyed(name, value)
     try:
         made = kind.validator.validate_python(value)
-    except ValidationError:
+    except ValidationError as error:
+        if name in PART_KEYS or name == "attributes":  # nothing can be put into what is none
+            raise _located(error, (name,)) from None
         return value
     return _keyed(name, kind.serializer.to_python(made, mode="json", exclude_none=True))
 

@@ -19,7 +19,7 @@ Value = Any
 
 
 class Record(Mapping[str, Value]):
-    """Fields by name, absent ones missing. It never changes; what was not touched is kept to the letter."""
+    """Fields by name, absent ones missing. It never changes; a field that was not touched is kept to the letter."""
 
     __slots__ = ("_raw",)
 

@@ -1,6 +1,6 @@
 """The way down as the ERP answers for it: pages that tills pull, and digests to compare (SYNC-5, SYNC-6).
 
-Each `answer_…` is a messaging.rpc.Answer once it is bound to a Feed, and raises BadRequest as
+Each `answer_…` is a messaging.responder.Answer once it is bound to a Feed, and raises BadRequest as
 questions.read_question does. What is sent without being asked is in sequencer.py and beat.py.
 """
 

@@ -134,7 +134,6 @@ class PageShelf:
         self._builder = builder
         self._monotonic = monotonic
         self._kept: OrderedDict[Reading, _Kept] = OrderedDict()
-        self._bytes = 0
 
     async def get(self, reading: Reading, state: FeedState) -> BuiltPage:
         """The page for a reading that is right for a state just read; built at most once for all who ask."""

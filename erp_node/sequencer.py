@@ -35,11 +35,14 @@ MARKS = 2_000
 """Marks taken in one pass: as many as are numbered in about a tenth of a second."""
 
 FIRST_MARKS = 250
-"""Marks of the first pass after a rest, and twice as many in each that follows: tills begin with the first of a
-large lot while the others are numbered."""
+"""Marks of the first pass when there is something to number again, and twice as many in each that follows: tills
+begin with the first of a large lot while the others are numbered."""
 
 LEISURE_AFTER_S = 1.0
 """When nothing was numbered for so long: tills are still pulling what was."""
+
+LEISURE_EVERY_S = 5.0
+"""While something is always numbered: whoever was changed is found again in the ERP's search before long."""
 
 LEISURE_ROWS = 500
 """Words written into the search between two looks for marks."""
@@ -81,6 +84,7 @@ class Sequencer:
         self._rng = rng
         self._added = self._analysed = 0
         self._numbered_at = -LEISURE_AFTER_S
+        self._leisure_at = -LEISURE_EVERY_S
 
     async def run(self) -> None:
         """Works until cancelled: woken by PostgreSQL, and looking twice a second by itself."""
@@ -117,9 +121,16 @@ class Sequencer:
                 if self._pressure.high:
                     await self._rest(loop.time() - began)
                 continue
-            busy = loop.time() - self._numbered_at < LEISURE_AFTER_S
-            if busy or not await word_at_leisure(self._pool):
+            if not self._has_leisure() or not await word_at_leisure(self._pool):
                 return
+
+    def _has_leisure(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        quiet = now - self._numbered_at >= LEISURE_AFTER_S
+        if not quiet and (self._pressure.high or now - self._leisure_at < LEISURE_EVERY_S):
+            return False
+        self._leisure_at = now
+        return True
 
     async def _rest(self, worked: float) -> None:
         """Leaves the database to others, longer while tills' changes wait to be applied."""
@@ -198,7 +209,9 @@ async def _wording_ahead(pool: Pool, marks: int, *, wanted: bool) -> AsyncIterat
     ahead = asyncio.create_task(word_next(pool, marks))
     try:
         yield
-        await ahead
+        await asyncio.wait([ahead])
+        if error := ahead.exception():  # the next pass makes them itself
+            log.info("words not made ahead", action="feed.words", reason=describe(error))
     finally:
         ahead.cancel()
         await asyncio.wait([ahead])

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from contracts.changes import Change, Merge, WrongPath, diff, merge
 from contracts.customers import ERP_ONLY, Customer
 from contracts.journal import Author, CustomerAdded, CustomerEdited, LostValue, Outcome, Verdict
+from contracts.matching import SEARCHED
 from contracts.record import Record
 from erp_node.callers import Till
 from erp_node.codes import Owners, free_code, series_of
@@ -81,17 +82,31 @@ def decide_edited(
     merged = _merged(held.record, edited.changes)
     if isinstance(merged, Refusal):
         return _refused(place, held.id, merged)
-    after, asked = held.with_record(merged.record) if merged.applied else held, None
-    if any(change.path == "code" for change in merged.applied):
+    applied = merged.applied
+    after, asked = held.with_record(merged.record) if applied else held, None
+    if any(change.path == "code" for change in applied):
         after, asked = _with_free_code(after, place.till, owners)
-    if merged.applied and (refusal := refuse_record(after)):
+        if after.code == held.code:  # the free one is its own
+            applied = tuple(change for change in applied if change.path != "code")
+    if applied and (refusal := refuse_record(after) or _refuse_searched(after, applied)):
         return _refused(place, held.id, refusal)
     lost = (*_erp_only_lost(held.record, edited.changes), *_conflicts(merged))
     return Decision(
-        after if merged.applied else None,
-        tuple(_editing(place, edited, merged.applied, after, asked, lost)),
+        after if applied else None,
+        tuple(_editing(place, edited, applied, after, asked, lost)),
         _verdict(place, after, asked, lost),
     )
+
+
+def _refuse_searched(after: Held, applied: Iterable[Change]) -> Refusal | None:
+    """Why no words can be made of a record; one that SQL made invalid in a field nobody is found by is let be."""
+    if SEARCHED.isdisjoint([change.path.partition(".")[0] for change in applied]):
+        return None
+    try:
+        _ = after.customer
+    except ValidationError as error:
+        return refuse_invalid(error)
+    return None
 
 
 def decide_parked(place: Place, customer_id: UUID | None, reason: str) -> Decision:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import tempfile
 import time
@@ -144,6 +145,10 @@ async def _show(console: Console, system: System) -> None:
     lines = suggestions(
         Address(first.url, CASHIER, PASSWORD), Address(system.erp.url, ADMIN, PASSWORD), own, other
     )
+    if shutil.which("curl") is None:
+        _say(
+            console, "The lines below need curl, which is not on this machine: apt-get install curl"
+        )
     _say(console, f"\n{lines}\nCtrl-C stops everything and leaves nothing behind.")
 
 

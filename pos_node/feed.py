@@ -1,7 +1,7 @@
 """The way down at a till: pages applied in order, rows and cursor in one transaction (design: Down: the feed).
 
 `decide_page` says what becomes of a page; `apply_pages` does it; `FeedQueue.handle` is what the ordered consumer of
-the till's feed queue calls. What is missing is pulled by catchup.py.
+the till's feed queue calls. What is missing is pulled by pulling.py.
 """
 
 import sqlite3

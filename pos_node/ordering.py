@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from typing import NamedTuple
 
-from pos_node.store.places import ROW_BITS, ROW_MASK, group_of, order_of, row_at
+from pos_node.store.places import ROW_BITS, ROW_MASK, group_of, order_of, place_of, row_at
 from pos_node.store.words import Match, Table
 
 NAMESAKES = 100
@@ -26,7 +26,7 @@ LINES: dict[Table, str] = {
         """
     for table in ("word", "detail")
 }
-"""Places come out of the index in the order of names: nothing is sorted, and reading ends when a page is full."""
+"""Places come out of the index in the order of groups: only these are sorted, and reading ends when a page is full."""
 
 
 class Line(NamedTuple):
@@ -64,10 +64,11 @@ def read_line(connection: sqlite3.Connection, place: int) -> Line:
 
 
 def name_at(connection: sqlite3.Connection, place: int) -> str:
-    """The words of the name of the customer at a place; empty when it has left the list."""
-    found = connection.execute(f"SELECT {_NAME} FROM customer WHERE row = ?", (row_at(place),))
+    """The words of the name of the customer at a place; empty when nobody is there any more, whoever has the row."""
+    row = row_at(place)
+    found = connection.execute(f"SELECT {_NAME} FROM customer WHERE row = ?", (row,))
     (name,) = found.fetchone() or (None,)
-    return name or ""
+    return name if name is not None and place_of(name, row) == place else ""
 
 
 def _read(connection: sqlite3.Connection, match: Match, start: int) -> Iterator[Line]:

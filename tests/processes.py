@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from signal import Signals
@@ -94,6 +95,7 @@ class Spawner:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             start_new_session=True,
+            preexec_fn=_heed_ctrl_c,
         )
         self._guardian.adopt(child.pid)
         process = Process(child)
@@ -106,6 +108,11 @@ class Spawner:
         """Kills what still runs."""
         for process in self._processes:
             await process.kill()
+
+
+def _heed_ctrl_c() -> None:
+    """A suite that runs in the background of a shell ignores SIGINT, and so would every process it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def is_gone(pid: int) -> bool:

@@ -71,7 +71,7 @@ INSERT INTO customer_words AS w (customer_id, version, words, rule, search)
 SELECT id, version, made.words, $11::smallint, search_vector(made.words)
 FROM changed, LATERAL (SELECT string_to_array(changed.words, E'\n') AS words OFFSET 0) AS made
 WHERE changed.words IS NOT NULL
-ORDER BY id  -- as the sequencer does: neither waits for the other in a circle
+ORDER BY id  -- as the sequencer does: two statements do not wait for each other in a circle, two batches seldom
 ON CONFLICT (customer_id) DO UPDATE
 SET version = excluded.version, words = excluded.words, rule = excluded.rule, search = excluded.search;
 
@@ -93,7 +93,7 @@ INSERT INTO customer_words AS w (customer_id, version, words, rule, search)
 SELECT id, version, made.words, $6::smallint, search_vector(made.words)
 FROM changed, LATERAL (SELECT string_to_array(changed.words, E'\n') AS words OFFSET 0) AS made
 WHERE changed.words IS NOT NULL
-ORDER BY id  -- as the sequencer does: neither waits for the other in a circle
+ORDER BY id  -- as the sequencer does: two statements do not wait for each other in a circle, two batches seldom
 ON CONFLICT (customer_id) DO UPDATE
 SET version = excluded.version, words = excluded.words, rule = excluded.rule, search = excluded.search;
 

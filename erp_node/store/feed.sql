@@ -43,9 +43,10 @@ WHERE EXISTS (SELECT FROM word_mark)
   AND NOT EXISTS (SELECT FROM customer_trouble t WHERE t.customer_id = c.id AND t.version = c.version);
 
 -- name: read_any_unworded
-SELECT c.id, c.version, c.wire AS record, NULL AS words, NULL AS changed
+SELECT DISTINCT ON (m.customer_id) c.id, c.version, c.wire AS record, NULL AS words, NULL AS changed
 FROM word_mark m JOIN customer c ON c.id = m.customer_id
 WHERE NOT EXISTS (SELECT FROM customer_trouble t WHERE t.customer_id = c.id AND t.version = c.version)
+ORDER BY m.customer_id
 LIMIT $1;
 
 -- name: put_words
@@ -54,7 +55,8 @@ SELECT id, version, string_to_array(words, chr(31)), $4::smallint
 FROM unnest($1::uuid[], $2::bigint[], $3::text[]) AS made (id, version, words)
 ORDER BY id
 ON CONFLICT (customer_id) DO UPDATE
-SET version = excluded.version, words = excluded.words, rule = excluded.rule, search = NULL
+SET version = excluded.version, words = excluded.words, rule = excluded.rule,
+    search = CASE WHEN w.words = excluded.words THEN w.search END
 WHERE w.version < excluded.version;
 
 -- name: forget_word_marks

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import msgspec
+from pydantic import ValidationError
 
 from contracts.customers import Customer, code_key, tax_key
 from contracts.envelope import dump
@@ -97,7 +98,7 @@ def show_customer(
     if shown is not None:
         _show(connection, row, words, shown, dump(shown).decode())
     elif record is not None:
-        _show(connection, row, words, Customer.model_validate_json(record), None)
+        _show_record(connection, row, words, record)
     else:
         change_words(connection, [WordsChange(row, words, None)])
         connection.execute("DELETE FROM customer WHERE row = ?", (row,))
@@ -127,6 +128,17 @@ def split_editors(editors: str | None) -> tuple[str, ...] | None:
     if editors is None:
         return None
     return tuple(editors.split(",")) if editors else ()
+
+
+def _show_record(connection: sqlite3.Connection, row: int, words: str | None, record: str) -> None:
+    """The ERP's record again. One that this version cannot read is found by the words it has: it must not stop the
+    feed."""
+    try:
+        customer = Customer.model_validate_json(record)
+    except ValidationError:
+        connection.execute(_SQL["show_record"], (row,))
+        return
+    _show(connection, row, words, customer, None)
 
 
 def _show(

@@ -15,5 +15,8 @@ SELECT id FROM customer WHERE tax_key = ? AND state = 'active'
 -- name: make
 INSERT INTO customer (row, id, state) VALUES (?, ?, 'active')
 
+-- name: show_record
+UPDATE customer SET shown = NULL WHERE row = ?;
+
 -- name: show
 UPDATE customer SET shown = ?, words = ?, code_key = ?, tax_key = ? WHERE row = ?

@@ -16,7 +16,7 @@ from contracts.presence import Beat
 from erp_node.beat import Heart
 from erp_node.pages import BuiltPage, PageBuilder
 from erp_node.pressure import Pressure
-from erp_node.sequencer import Sequencer
+from erp_node.sequencer import Sequencer, sequence_once
 from erp_node.store.pool import Pool, open_pool
 from messaging.channel import LinkDown
 from tests.databases import Database, Migrate
@@ -144,6 +144,54 @@ async def test_a_backlog_is_only_announced(
     announced = [(page.prev_seq, page.to_seq, page.head) for page in pages if not page.rows]
     assert announced == [(100, 100, 100), (200, 200, 200)]
     assert [(page.prev_seq, page.to_seq) for page in pages if page.rows] == [(200, 300), (300, 400)]
+
+
+async def test_words_that_cannot_be_made_ahead_hold_no_page_up(
+    pool: Pool, sequencer: Sequencer, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise ConnectionResetError("terminated")
+
+    monkeypatch.setattr("erp_node.sequencer.word_next", fail)
+    await _many(pool, 1_200)
+    await sequencer.catch_up()
+    pages = [exchange.pages.get_nowait() for _ in range(exchange.pages.qsize())]
+    assert sum(len(page.rows) for page in pages) == 1_200
+
+
+async def test_search_6_words_come_into_the_search_while_others_are_numbered_all_day(
+    pool: Pool, sequencer: Sequencer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("erp_node.sequencer.LEISURE_AFTER_S", 3_600.0)
+    monkeypatch.setattr("erp_node.sequencer.LEISURE_EVERY_S", 0.0)
+    await store_customer(pool, retail("A"))
+    await pool.execute('UPDATE customer SET record = record || \'{"last_name": "Durand"}\'')
+    await sequencer.catch_up()
+    assert await pool.fetchval("SELECT search IS NOT NULL FROM customer_words")
+
+
+async def test_words_that_stay_the_same_stay_in_the_search(
+    pool: Pool, sequencer: Sequencer
+) -> None:
+    await store_customer(pool, retail("A"))
+    await sequencer.catch_up()
+    await pool.execute('UPDATE customer SET record = record || \'{"description": "tea"}\'')
+    await sequence_once(pool)
+    assert await pool.fetchval("SELECT version = 2 AND search IS NOT NULL FROM customer_words")
+
+
+async def test_a_supplier_changed_twice_at_once_gets_its_words(
+    pool: Pool, sequencer: Sequencer
+) -> None:
+    id = await store_customer(pool, retail("A"), is_customer=False)
+    async with pool.acquire() as connection, connection.transaction():
+        for name in ("Durand", "Petit"):
+            await connection.execute(
+                "UPDATE customer SET record = record || jsonb_build_object('last_name', $1::text)",
+                name,
+            )
+    await sequencer.catch_up()
+    assert await words_held(pool, id) == list(words_of(retail("A", "Petit")))
 
 
 async def test_suppliers_get_their_words_when_there_is_time(

@@ -239,6 +239,33 @@ async def test_list_1_who_leaves_between_two_pages_leaves_no_hole(listed: Listed
     assert {"Bernard Louis", "Bernard Zoé"} <= {row.name for row in rest.rows}
 
 
+async def test_list_1_who_is_renamed_between_two_pages_hides_nobody(listed: Listed) -> None:
+    for number, first in enumerate(["Agnes", "Bo", "Louis", "Zoe"]):
+        await listed.store(
+            customer_id(number), customer(number, last_name="Bernardin", first_name=first)
+        )
+    page = await listed.database.read(list_customers, Criteria(), 2)
+    await listed.store(customer_id(1), customer(1, last_name="Zidane", first_name="Bo"))
+    rest = await listed.database.read(list_customers, Criteria(), 4, page.rows[-1].place)
+    assert {"Bernardin Louis", "Bernardin Zoe"} <= {row.name for row in rest.rows}
+
+
+async def test_a_record_this_version_cannot_read_stays_when_its_change_is_done(
+    listed: Listed,
+) -> None:
+    one = customer(1, last_name="Petit")
+    await listed.store(customer_id(1), one)
+    await listed.show(customer_id(1), one.model_copy(update={"phone": "0611"}))
+
+    def spoil(connection: sqlite3.Connection) -> None:
+        connection.execute('UPDATE customer SET record = \'{"kind": "future"}\'')
+
+    await listed.database.write(spoil, priority=Priority.FEED)
+    await listed.database.write(show_customer, customer_id(1), None, priority=Priority.FEED)
+    page = await listed.database.read(list_customers, Criteria(phrase="petit"))
+    assert [(row.name, row.local) for row in page.rows] == [("?", False)]
+
+
 async def test_list_5_a_new_name_moves_the_row(listed: Listed) -> None:
     for number, name in enumerate(["Adam", "Berg", "Cole"]):
         await listed.store(customer_id(number), customer(number, last_name=name))

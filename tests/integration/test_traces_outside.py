@@ -32,7 +32,7 @@ from tests.traces import ADA, body_of
 from tests.vhosts import Vhost
 from traces import outside
 from traces.outside import record_bus, vhost_of
-from traces.reading import read_trace
+from traces.reading import WrongTrace, read_trace
 from traces.record import Line
 
 EDIT = {"customer_id": str(ADA), "base_version": 0, "changes": [{"path": "town", "new": "Dupont"}]}
@@ -178,7 +178,9 @@ async def test_the_command_records_until_told_to_stop_without_a_name(
     trace = folder / "trace"
 
     async def lines() -> tuple[Line, ...]:
-        return read_trace([trace] if trace.exists() else []).lines
+        with suppress(WrongTrace):  # its first line is not there yet
+            return read_trace([trace] if trace.exists() else []).lines
+        return ()
 
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "ops", "trace", "record", str(trace), "--outside",

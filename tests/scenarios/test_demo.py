@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import secrets
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -27,7 +28,7 @@ async def test_sync_5_the_demo_tells_that_the_tills_are_complete_and_ctrl_c_leav
     assert len([line for line in demo.lines if ": complete after " in line]) == 2
     place = await demo.wait_line("(virtual host ")
     name = place.rpartition(" ")[2].rstrip(")")
-    await _paste(demo.lines)
+    await _paste(demo.lines, folder.parent / f"{folder.name}-curl")
     await _lose_a_till(demo, place=folder)
     assert await _exists(services, name) == (True, True)
     os.killpg(demo.pid, signal.SIGINT)
@@ -37,12 +38,42 @@ async def test_sync_5_the_demo_tells_that_the_tills_are_complete_and_ctrl_c_leav
     assert await _exists(services, name) == (False, False)
 
 
-async def _paste(lines: list[str]) -> None:
+CURL = """\
+#!{python}
+import argparse, httpx
+asked = argparse.ArgumentParser()
+asked.add_argument("-s", action="store_true")
+asked.add_argument("-X")
+asked.add_argument("-d")
+asked.add_argument("-H", action="append", default=[])
+asked.add_argument("url")
+given = asked.parse_args()
+headers = [tuple(one.split(": ", 1)) for one in given.H]
+method = given.X or ("POST" if given.d else "GET")
+print(httpx.request(method, given.url, headers=headers, content=given.d).text, end="")
+"""
+"""What the suggested lines need of curl, for a machine that has none."""
+
+
+def _with_curl(folder: Path) -> dict[str, str]:
+    if shutil.which("curl") is None:
+        folder.mkdir()
+        program = folder / "curl"
+        program.write_text(CURL.format(python=sys.executable))
+        program.chmod(0o755)
+    return {**os.environ, "PATH": f"{os.environ['PATH']}:{folder}"}
+
+
+async def _paste(lines: list[str], folder: Path) -> None:
     """Every suggested line runs as it is printed, and shows what it says."""
     begin = next(n for n, line in enumerate(lines) if line.startswith("Try "))
     said = [line for line in lines[begin + 1 : lines.index(LAST_LINE)] if not line.endswith(":")]
     shell = await asyncio.create_subprocess_exec(
-        "sh", "-eu", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        "sh",
+        "-eu",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env=_with_curl(folder),
     )
     out, _ = await shell.communicate("\n".join(said).encode())
     answers = [json.loads(line) for line in out.decode().splitlines()]

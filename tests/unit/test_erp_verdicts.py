@@ -308,6 +308,44 @@ def test_cust_4_a_customer_keeps_its_own_code_in_another_case() -> None:
     assert decision.verdict is None
 
 
+def test_cust_4_a_customer_that_would_get_its_own_code_again_is_not_changed() -> None:
+    decision = decide_edited(
+        PLACE, edited(("code", "p1-B", "B")), held(retail("p1-B")), {"p1-b": ID, "b": OTHER}
+    )
+    assert decision.customer is None
+    assert [one for one in lines(decision) if one[3]] == []
+    assert verdict_of(decision).params["asked"] == "B"
+
+
+def spoiled(**fields: object) -> Held:
+    """A customer whose record SQL made invalid."""
+    sound = held(retail("A"))
+    return sound.with_record(sound.record.replaced(fields))
+
+
+def test_a_record_invalid_elsewhere_takes_a_field_nobody_is_found_by() -> None:
+    decision = decide_edited(PLACE, edited(("title", None, "Mme")), spoiled(email="x"), {})
+    assert decision.customer is not None
+    assert decision.customer.record["title"] == "Mme"
+
+
+@pytest.mark.parametrize(
+    ("held", "change", "field"),
+    [
+        (spoiled(email="x"), ("phone", None, "1"), "email"),
+        (spoiled(addresses=[{"id": "no"}]), (f"addresses.{OTHER}", None, {"id": str(OTHER)}), "addresses.0.id"),
+        (spoiled(addresses=[{"id": "no"}]), (f"addresses.{OTHER}.town", None, "Lyon"), "addresses.0.id"),
+        (spoiled(attributes="none"), ("attributes.colour", None, "red"), "attributes"),
+    ],
+)  # fmt: skip
+def test_a_record_sql_made_invalid_is_refused_with_the_field_at_fault(
+    held: Held, change: tuple[str, object, object], field: str
+) -> None:
+    verdict = verdict_of(decide_edited(PLACE, edited(change), held, {}))
+    assert (verdict.outcome, verdict.code) == ("refused", "customer.field_invalid")
+    assert verdict.params["field"] == field
+
+
 def test_an_entry_nobody_can_apply_is_answered() -> None:
     verdict = verdict_of(decide_parked(PLACE, ID, "malformed"))
     assert (verdict.outcome, verdict.code) == ("parked", "journal.parked")
