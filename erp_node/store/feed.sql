@@ -91,7 +91,8 @@ ORDER BY t.at DESC LIMIT $1;
 -- name: number_marks
 -- Numbers what the next $1 marks stand for, $2: the largest record in bytes that is sent. Everything is
 -- seen at one moment. A customer that got a new record but no words yet keeps its marks, and progress
--- marked later than it waits with it.
+-- marked later than it waits with it. One that cannot be sent is withdrawn from those who have it: every till
+-- then holds the same, whenever it came.
 WITH picked AS MATERIALIZED (
     SELECT id, scope, kind, entity, value FROM feed_mark ORDER BY id LIMIT $1
 ),
@@ -102,7 +103,7 @@ latest AS MATERIALIZED (
 seen AS MATERIALIZED (
     SELECT latest.*,
         coalesce(customer.bucket, reference.bucket, 0) AS bucket,
-        coalesce(customer.hash, reference.hash) AS hash,
+        CASE WHEN customer.fate IN ('bad', 'large') THEN NULL ELSE coalesce(customer.hash, reference.hash) END AS hash,
         CASE kind
             WHEN 'customer' THEN coalesce(customer.fate, 'gone')
             WHEN 'reference' THEN coalesce(reference.fate, 'gone')
@@ -121,7 +122,7 @@ seen AS MATERIALIZED (
                 WHEN s.state <> 'active' THEN 'number'
                 WHEN (SELECT EXISTS (SELECT FROM customer_trouble)) AND EXISTS (
                     SELECT FROM customer_trouble t WHERE t.customer_id = c.id AND t.version = c.version
-                ) THEN 'gone'
+                ) THEN 'bad'
                 WHEN NOT EXISTS (
                     SELECT FROM customer_words w WHERE w.customer_id = c.id AND w.version >= c.words_from
                 ) THEN 'later'
@@ -179,7 +180,7 @@ news AS MATERIALIZED (
         WHERE e.entity = ready.entity AND e.kind = ready.kind AND e.scope = ready.scope
         OFFSET 0
     ) AS known ON true
-    WHERE ready.fate = 'number'
+    WHERE ready.fate IN ('number', 'bad', 'large')
       AND CASE ready.kind
           WHEN 'progress' THEN true
           WHEN 'verdict' THEN known.seq IS NULL
@@ -268,6 +269,10 @@ SELECT asked.number, row.seq, row.before < $4 AS kept, convert_to(CASE WHEN row.
         WHEN row.seen <> 'active' THEN
             '{"kind":"customer","key":"' || row.id || '","version":' || row.version
             || ',"state":"' || row.seen || '"}'
+        WHEN (SELECT EXISTS (SELECT FROM customer_trouble)) AND EXISTS (
+            SELECT FROM customer_trouble t WHERE t.customer_id = row.id AND t.version = row.version
+        ) THEN
+            '{"kind":"customer","key":"' || row.id || '","version":' || row.version || ',"state":"withdrawn"}'
         WHEN octet_length(row.wire) <= $7 THEN
             '{"kind":"customer","key":"' || row.id || '","version":' || row.version
             || coalesce(',"editors":' || array_to_json(row.editors)::text, '')

@@ -225,6 +225,18 @@ async def test_pages_of_large_records_stay_within_a_message(pool: Pool, feed: Fe
     assert len(reader.rows) == 12
     assert len(reader.pages) > 1
     assert [one.customer_id for one in await store.list_troubles(pool)] == [large]
+    await pool.execute("UPDATE customer SET record = record - 'unknown' WHERE id = $1", large)
+    await sequence(pool)
+    await reader.catch_up()
+    assert len(reader.active) == 13
+    await pool.execute(
+        "UPDATE customer SET record = record || jsonb_build_object('unknown', repeat('x', 300000))"
+        " WHERE id = $1", large,
+    )  # fmt: skip
+    await sequence(pool)
+    await reader.catch_up()
+    assert len(reader.active) == 12
+    assert await reader.agrees()
 
 
 async def test_an_empty_feed_answers_too(feed: Feed) -> None:
