@@ -25,7 +25,7 @@ from contracts.folding import LONGEST_WORD, compact, cut, find_words, fold, word
 from contracts.stored import StoredCustomer
 
 RULE = 1
-"""Grows when `words_of` changes; words written under another rule are written anew."""
+"""Grows when `words_of` changes. A till makes words of another rule anew; the ERP needs a migration that does."""
 
 Column = Literal[
     "name",

@@ -11,18 +11,16 @@ from contextlib import asynccontextmanager, suppress
 from typing import TypeAlias
 
 import structlog
-from pydantic import ValidationError
 
 from contracts.feed import PAGE_ROWS
 from contracts.limits import RECORD_BYTES
-from contracts.matching import RULE, renewed_words, words_of
-from contracts.stored import read_stored
 from erp_node.pages import BuiltPage, PageBuilder
 from erp_node.pressure import Pressure
 from erp_node.store import feed as store
 from erp_node.store.faults import is_transient
-from erp_node.store.feed import Numbered, Pass, Reading, Trouble, Unworded, Worded
+from erp_node.store.feed import Numbered, Pass, Reading
 from erp_node.store.pool import Connection, Pool
+from erp_node.wording import word_at_leisure, word_marked, word_next
 from messaging.channel import MessagingError
 from messaging.failures import describe
 
@@ -43,9 +41,6 @@ LEISURE_AFTER_S = 1.0
 
 LEISURE_EVERY_S = 5.0
 """While something is always numbered: whoever was changed is found again in the ERP's search before long."""
-
-LEISURE_ROWS = 500
-"""Words written into the search between two looks for marks."""
 
 BACKLOG_ROWS = 10_000
 """With more than this still to be numbered, pages are not sent: tills are told the head and pull."""
@@ -193,7 +188,7 @@ async def sequence_once(pool: Pool, marks: int | None = None) -> Pass:
         renewed = await store.begin_pass(connection)
         if renewed:
             log.warning("another server: feeds begin anew", action="feed.epoch", epoch=renewed)
-        await _word(connection, await store.read_unworded(connection, limit, RULE))
+        await word_marked(connection, limit)
         done = await store.number_marks(connection, limit, RECORD_BYTES)
         if done.told:
             await store.put_progress(connection, done.told)
@@ -206,7 +201,7 @@ async def _wording_ahead(pool: Pool, marks: int, *, wanted: bool) -> AsyncIterat
     if not wanted:
         yield
         return
-    ahead = asyncio.create_task(word_next(pool, marks))
+    ahead = asyncio.create_task(word_next(pool, _after(marks), behind=marks))
     try:
         yield
         await asyncio.wait([ahead])
@@ -220,58 +215,6 @@ async def _wording_ahead(pool: Pool, marks: int, *, wanted: bool) -> AsyncIterat
 def _after(marks: int) -> int:
     """How many marks the pass after one takes."""
     return min(2 * marks, MARKS)
-
-
-async def word_next(pool: Pool, marks: int) -> None:
-    """Makes missing words of the marks behind those that a pass takes: of as many as the one after it will."""
-    async with pool.acquire() as connection, connection.transaction():
-        await _word(connection, await store.read_unworded(connection, _after(marks), RULE, marks))
-
-
-async def word_at_leisure(pool: Pool) -> int:
-    """Writes some words into the search, or makes some that no feed waits for, such as suppliers'; how many."""
-    async with pool.acquire() as connection, connection.transaction():
-        if indexed := await store.index_words(connection, LEISURE_ROWS):
-            return indexed
-        await store.clear_troubles(connection)
-        unworded = await store.read_any_unworded(connection, LEISURE_ROWS)
-        await _word(connection, unworded)
-        return len(unworded)
-
-
-async def _word(connection: Connection, unworded: Sequence[Unworded]) -> None:
-    """Makes missing words; a record that is no customer is reported, and nothing waits for it."""
-    if not unworded:
-        return
-    made = await asyncio.to_thread(lambda: [make_words(one) for one in unworded])
-    if words := [one for one in made if isinstance(one, Worded)]:
-        await store.put_words(connection, words, RULE)
-    if troubles := [one for one in made if isinstance(one, Trouble)]:
-        for one in troubles:
-            log.error(
-                "not a valid customer",
-                action="feed.trouble",
-                id=str(one.customer_id),
-                reason=one.reason,
-            )
-        await store.put_troubles(connection, troubles)
-
-
-def make_words(unworded: Unworded) -> Worded | Trouble:
-    """The words of a record, or the first field that is wrong. Never a value: reasons are shown and logged."""
-    try:
-        customer = read_stored(unworded.record)
-        if unworded.words is None:
-            words = words_of(customer)
-        else:
-            words = renewed_words(customer, unworded.words, unworded.changed)
-        return Worded(unworded.id, unworded.version, words)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(str(step) for step in first["loc"]) or "record"
-        return Trouble(unworded.id, unworded.version, f"{where}: {first['msg']}")
-    except Exception as error:
-        return Trouble(unworded.id, unworded.version, f"words: {describe(error)}")
 
 
 class _Bell:

@@ -11,11 +11,12 @@ import pytest
 from contracts.feed import Pull
 from contracts.matching import words_of
 from erp_node.feed import Feed
-from erp_node.sequencer import sequence_once, word_at_leisure
+from erp_node.sequencer import sequence_once
 from erp_node.store import feed as store
 from erp_node.store.journal import forget_verdicts
 from erp_node.store.pool import Pool, open_pool
 from erp_node.upkeep import VERDICT_DAYS, VERDICTS_AT_ONCE
+from erp_node.wording import word_at_leisure
 from tests.databases import Database, Migrate
 from tests.erp import (
     Time,

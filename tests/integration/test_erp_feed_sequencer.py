@@ -149,7 +149,7 @@ async def test_a_backlog_is_only_announced(
 async def test_words_that_cannot_be_made_ahead_hold_no_page_up(
     pool: Pool, sequencer: Sequencer, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fail(*_: object) -> None:
+    async def fail(*_: object, **__: object) -> None:
         raise ConnectionResetError("terminated")
 
     monkeypatch.setattr("erp_node.sequencer.word_next", fail)

@@ -14,8 +14,8 @@ from erp_node.beat import due_heads, turns_of
 from erp_node.callers import Till
 from erp_node.feed import MOST_ROWS, decide_start, digest_of, follows
 from erp_node.pages import BuiltPage, is_right, page_frame, remaining_after, to_seq_of
-from erp_node.sequencer import make_words
 from erp_node.store.feed import FeedState, Reading, Stretch, Sums, Trouble, Unworded, Worded
+from erp_node.wording import make_words
 
 STATE = FeedState("now", 100, 0)
 READING = Reading("all.customers", 10, 500)
