@@ -64,3 +64,18 @@ async def test_i1_what_is_said_of_another_epoch_means_nothing(store: InlineDatab
     for _ in range(3):
         await unheard.hear(welcome(3, "before"), AT)
     assert pulled == []
+
+
+async def test_i1_a_till_that_stays_behind_asks_ever_more_seldom(store: InlineDatabase) -> None:
+    await level(store)
+    pulled: list[str] = []
+    unheard = Unheard(OWN, store, pulled.append)
+    times = []
+    for _ in range(15):
+        await unheard.hear(welcome(3, "e"), AT)
+        times.append(len(pulled))
+    assert times == [0, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 3, 3]
+    await unheard.hear(welcome(1, "e"), AT)
+    for _ in range(2):
+        await unheard.hear(welcome(3, "e"), AT)
+    assert len(pulled) == 4
