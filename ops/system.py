@@ -29,6 +29,9 @@ PASSWORD = "comptoir"
 
 CENTRES = ("lyon", "krakow", "lille", "gdansk", "nantes", "poznan", "nice", "lodz")
 
+IMPORTED_PER_S = 250
+"""Far fewer customers in a second than any machine imports."""
+
 Say = Callable[[str], None]
 
 
@@ -67,9 +70,12 @@ class System:
     def vhost(self) -> str:
         return self.name
 
-    async def command(self, *argv: str) -> str:
-        """Runs `comptoir erp …` against this ERP. Raises SystemFailed with what it said."""
-        code, out, err = await run_command(["erp", *argv], self.erp_env)
+    async def command(self, *argv: str, timeout: float = 600.0) -> str:
+        """Runs `comptoir erp …` against this ERP. Raises SystemFailed with what it said, or that it took too long."""
+        try:
+            code, out, err = await run_command(["erp", *argv], self.erp_env, timeout)
+        except TimeoutError:
+            raise SystemFailed(f"comptoir erp {argv[0]}: not done in {timeout:,.0f} s") from None
         if code != 0:
             raise SystemFailed(f"comptoir erp {' '.join(argv)}: {err.strip() or out.strip()}")
         return out
@@ -134,7 +140,8 @@ async def fill_system(
     await system.command("load-reference", str(reference))
     await system.command("add-user", ADMIN, "--password", PASSWORD)
     say("importing them into the ERP")
-    say((await system.command("import", str(file))).strip())
+    longest = 600.0 + customers / IMPORTED_PER_S
+    say((await system.command("import", str(file), timeout=longest)).strip())
     for centre in centres:
         await system.add_till(f"{centre}-1", centre)
 
