@@ -47,10 +47,18 @@ class QueueInfo(BaseModel):
     online: tuple[str, ...] = ()
 
     @property
+    def counted(self) -> bool:
+        """Whether the broker told its counts; those of a quorum queue come from its leader."""
+        return "messages" in self.model_fields_set
+
+    @property
     def leaderless(self) -> bool:
-        """A quorum queue nobody counts, because it has no leader, although all its members run."""
+        """A quorum queue nobody counts, because it has no leader, although all its members run.
+
+        RabbitMQ 3.10 leaves its state out too, RabbitMQ 4 calls it running.
+        """
         complete = bool(self.members) and set(self.members) == set(self.online)
-        return self.kind == "quorum" and self.state == "unknown" and complete
+        return self.kind == "quorum" and not self.counted and complete
 
 
 class ConnectionInfo(BaseModel):

@@ -29,9 +29,7 @@ async def test_i11_a_queue_that_lost_its_leader_takes_messages_again(
     await private_broker.kill()
     await private_broker.start()
     async with Admin(private_vhost.api, private_vhost.name) as admin:
-        mended = await within(mend(admin, login, TOPOLOGY), 60)
-        if (await admin.version()).startswith("3.10"):
-            assert mended == ("journal",)
+        assert await within(mend(admin, login, TOPOLOGY), 60) == ("journal",)
         assert await mend(admin, login, TOPOLOGY) == ()
     connection = await login.connect("after")
     channel = await connection.channel(confirms=True, prefetch=0)

@@ -64,7 +64,7 @@ async def make(broker: MemoryBroker) -> None:
 
 
 STUCK = quorum("q")
-FINE = quorum("fine", state="running")
+FINE = quorum("fine", state="running", messages=0)
 
 
 @on_fake_time
@@ -78,16 +78,26 @@ async def test_a_queue_without_a_leader_at_both_looks_is_made_anew_with_its_bind
 
 
 @on_fake_time
+async def test_a_queue_called_running_that_nobody_counts_is_made_anew() -> None:
+    """So RabbitMQ 4 tells of one without a leader."""
+    broker = MemoryBroker()
+    await make(broker)
+    running = quorum("q", state="running", leader="a")
+    assert await mend(Telling(broker, (running, FINE)), broker.as_user("guest"), TOPOLOGY) == ("q",)
+
+
+@on_fake_time
 async def test_what_is_well_is_left_alone() -> None:
     broker = MemoryBroker()
     await make(broker)
     login = broker.as_user("guest")
     for answers in (
-        ((FINE, quorum("q", state="running")),),
-        ((STUCK,), (quorum("q", state="running"),)),
-        ((quorum("q", members=["a", "b"]),),),
-        ((quorum("stranger"),),),
-        ((QueueInfo(name="c"),),),
+        ((FINE, quorum("q", state="running", messages=1)),),
+        ((STUCK, FINE), (quorum("q", state="running", messages=1), FINE)),
+        ((quorum("q", members=["a", "b"]), FINE),),
+        ((quorum("stranger"), FINE),),
+        ((QueueInfo(name="c"), FINE),),
+        ((STUCK, quorum("fine"), QueueInfo(name="c")),),
     ):
         assert await mend(Telling(broker, *answers), login, TOPOLOGY) == ()
     assert await waiting_in(broker) == 1
@@ -101,7 +111,7 @@ async def test_dead_letters_are_never_deleted_whatever_the_broker_says_of_their_
     channel = await connection.channel(confirms=True, prefetch=0)
     await declare(channel, topology)
     await channel.publish(Message(b"kept", "", DEAD_QUEUE))
-    admin = Telling(broker, (quorum(DEAD_QUEUE), STUCK))
+    admin = Telling(broker, (quorum(DEAD_QUEUE), STUCK, FINE))
     assert await mend(admin, broker.as_user("guest"), topology) == ("q",)
     assert await channel.purge(DEAD_QUEUE) == 1
 
@@ -113,7 +123,7 @@ async def test_i11_looking_after_the_queues_goes_on_when_broker_or_database_are_
     channel = await connection.channel(confirms=True, prefetch=0)
     await declare(channel, erp_topology())
     away = AdminError("GET", "http://localhost/api/queues", "not reachable")
-    stuck = (quorum(journal_queue(0)),)
+    stuck = (quorum(journal_queue(0)), FINE)
     admin = Telling(broker, away, away, stuck, stuck, stuck, stuck, (FINE,))
     declared: list[OSError | None] = []
 
