@@ -77,6 +77,12 @@ class Stand:
             await client.close()
         return time.perf_counter() - began
 
+    async def empty_till(self) -> None:
+        """Stops the first till and takes its database away, as if its disk had been replaced."""
+        await self.stop_till()
+        for file in self.till.folder.glob("*.db*"):
+            file.unlink()
+
     async def settle(self) -> None:
         """Returns when nothing is left to be done of what went before: each figure begins with rest.
 
