@@ -38,7 +38,6 @@ from pos_node.search import Searches
 from pos_node.settings import Enrolment, PosSettings
 from pos_node.store.database import Priority, Store, StoreError
 from pos_node.store.journal import Standing, limit_progress, read_limit, read_standing
-from pos_node.store.notices import add_notice
 from pos_node.store.opening import open_store
 from pos_node.store.privacy import make_folder
 from pos_node.sweep import Sweep
@@ -150,8 +149,8 @@ async def make_node(outside: Outside) -> Node:
     epoch_file = outside.folder / EPOCH_FILE
     at_start = await open_epoch(store, epoch_file, rng)
     with suppress(StoreError):  # an earlier limit is as good
-        if await store.read(read_limit) != at_start.last_seq:
-            await store.write(limit_progress, at_start.last_seq, priority=Priority.JOURNAL)
+        if await store.read(read_limit) is None:
+            await store.write(limit_progress, priority=Priority.JOURNAL)
     await try_following(store, address.scopes)
 
     incoming = Link(outside.broker, f"{pos_id} feed", clock=clock, rng=rng)
@@ -183,7 +182,7 @@ async def make_node(outside: Outside) -> Node:
     side = JournalSide(
         fold=journal.fold,
         take_progress=journal.take_progress,
-        take_verdict=lambda connection, key, verdict: add_notice(
+        take_verdict=lambda connection, key, verdict: journal.take_verdict(
             connection, key, verdict, clock.now()
         ),
         settle=journal.settle,

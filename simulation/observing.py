@@ -51,9 +51,13 @@ def observe_erp(server: Server) -> ErpSeen:
             for row in fetch("SELECT * FROM customer_history ORDER BY customer_id, version, path, id")
         ),
         verdicts=tuple(
-            ErpVerdict(str(row["id"]), row["pos_id"], row["epoch"], row["seq"], row["outcome"], row["code"])
+            ErpVerdict(
+                str(row["id"]), row["pos_id"], row["epoch"], row["seq"], row["outcome"], row["code"],
+                row["reason"],
+            )
             for row in fetch(
-                "SELECT id, pos_id, epoch, seq, record ->> 'outcome' AS outcome, record ->> 'code' AS code"
+                "SELECT id, pos_id, epoch, seq, record ->> 'outcome' AS outcome, record ->> 'code' AS code,"
+                " coalesce(record -> 'params' ->> 'reason', '') AS reason"
                 " FROM verdict ORDER BY pos_id, epoch, seq"
             )
         ),

@@ -223,7 +223,8 @@ ORDER BY scope;
 SELECT count(*) FROM (SELECT FROM feed_mark LIMIT $1) AS waiting;
 
 -- name: tills_of_progress
-SELECT p.pos_id, p.epoch, md5(p.pos_id || '/' || p.epoch)::uuid AS entity, t.centre, t.mode = 'full' AS whole
+SELECT p.pos_id, p.epoch, md5(p.pos_id || '/' || p.epoch)::uuid AS entity, t.centre, t.mode = 'full' AS whole,
+    p.applied_seq, p.last_hash
 FROM journal_progress p JOIN till t USING (pos_id)
 WHERE p.pos_id = ANY ($1::text[]);
 
@@ -238,9 +239,10 @@ WHERE s.scope NOT LIKE 'pos.%'
    OR EXISTS (SELECT FROM till t WHERE t.pos_id = substr(s.scope, 5) AND t.active);
 
 -- name: put_progress
-INSERT INTO feed_progress (id, pos_id, epoch, applied_seq, heads)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::jsonb[])
-ON CONFLICT (id) DO UPDATE SET applied_seq = excluded.applied_seq, heads = excluded.heads;
+INSERT INTO feed_progress (id, pos_id, epoch, applied_seq, content, heads)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::jsonb[])
+ON CONFLICT (id) DO UPDATE
+SET applied_seq = excluded.applied_seq, content = excluded.content, heads = excluded.heads;
 
 -- name: begin_reading
 -- Where some scopes ($1) stand. Pages are then read along one index, and each row by its key: a planner
@@ -295,7 +297,7 @@ SELECT asked.number, row.seq, row.before < $4 AS kept, convert_to(CASE WHEN row.
     WHEN 'progress' THEN (
         SELECT '{"kind":"progress","key":' || to_json(p.epoch) || ',"version":' || greatest(p.applied_seq, 1)
             || ',"record":' || jsonb_build_object(
-                'epoch', p.epoch, 'applied_seq', p.applied_seq, 'heads', p.heads)::text || '}'
+                'epoch', p.epoch, 'applied_seq', p.applied_seq, 'content', p.content, 'heads', p.heads)::text || '}'
         FROM feed_progress p WHERE p.id = row.entity)
     END END, 'UTF8') AS text
 FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS asked (scope, place, number)

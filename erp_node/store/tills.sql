@@ -33,8 +33,8 @@ SELECT pos_id, centre, mode, partition, password_hash, active FROM till WHERE ac
 -- name: hear
 UPDATE till SET seen_at = clock_timestamp(), presence = $2::jsonb WHERE pos_id = $1;
 
--- name: applied_seq
-SELECT applied_seq FROM journal_progress WHERE pos_id = $1 AND epoch = $2;
+-- name: progress
+SELECT applied_seq, last_hash FROM journal_progress WHERE pos_id = $1 AND epoch = $2;
 
 -- name: standings
 SELECT pos_id, centre, mode, seen_at, presence::text AS presence,

@@ -139,7 +139,7 @@ CREATE TABLE journal_progress (
     pos_id       text NOT NULL,
     epoch        text NOT NULL,
     applied_seq  bigint NOT NULL DEFAULT 0,
-    last_hash    text,                              -- of the entry applied_seq, to tell a repeat from a forgery (I9)
+    last_hash    text,                              -- contents of the last entries, to tell a repeat from a number used again (I9)
     updated_at   timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (pos_id, epoch)
 );
@@ -187,6 +187,7 @@ CREATE TABLE feed_progress (
     pos_id       text NOT NULL,
     epoch        text NOT NULL,
     applied_seq  bigint NOT NULL,
+    content      text,                              -- of the entry applied_seq; null: too long ago when numbered
     heads        jsonb NOT NULL
 );
 
