@@ -30,10 +30,6 @@ CREATE FUNCTION simulated.pg_notify(channel text, payload text) RETURNS void LAN
 $$ BEGIN RAISE NOTICE '{RUNG}'; END $$;
 """
 
-_TIMELINE = """
-SELECT system_identifier || '.' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) FROM pg_control_system()
-"""
-
 PATIENCE = "30s"
 """How long emptying waits for the server's own housekeeping, which gives way after a second."""
 
@@ -101,7 +97,7 @@ class Server:
             )
         )
         server.tables = tuple(row["tablename"] for row in found)
-        server.timeline = bridge.run(first.fetchval(_TIMELINE))
+        server.timeline = bridge.run(first.fetchval("SELECT whereabouts()"))
         return server
 
     def take(self, use: Use) -> Real:

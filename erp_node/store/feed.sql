@@ -6,16 +6,15 @@
 SELECT set_config('idle_in_transaction_session_timeout', '15s', true), pg_advisory_xact_lock(7305002);
 
 -- name: renew_epoch_after_failover
--- A server that took over, or was restored, may have lost numbers that tills have seen.
+-- A server that took over, or a database that was restored, may have lost numbers that tills have seen: another
+-- server or timeline, or another database or table of it, than the one these numbers were given in.
 UPDATE erp_identity i SET
     feed_epoch = CASE WHEN i.timeline IS NULL THEN i.feed_epoch
                       ELSE replace(gen_random_uuid()::text, '-', '') END,
     renewed_at = clock_timestamp(),
     timeline = here.timeline
 FROM (
-    SELECT system_identifier || '.' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) AS timeline,
-        (SELECT timeline IS NULL FROM erp_identity) AS first_start
-    FROM pg_control_system()
+    SELECT whereabouts() AS timeline, (SELECT timeline IS NULL FROM erp_identity) AS first_start
 ) AS here
 WHERE i.timeline IS DISTINCT FROM here.timeline
 RETURNING CASE WHEN NOT here.first_start THEN i.feed_epoch END;
