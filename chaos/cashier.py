@@ -87,7 +87,7 @@ class Cashier:
 
     async def _search(self) -> None:
         """Looks, cancels at once, or chooses what was found and may be used here."""
-        phrase = "".join(self._rng.choices("abcdefghijklmnoprst", k=self._rng.randint(1, 2)))
+        phrase = self._rng.choice(self._world.names)[: self._rng.randint(1, 4)]
         told, search = await self._ask("search", "POST", "/searches", json={"phrase": phrase})
         if told != DONE:
             return

@@ -10,6 +10,8 @@ import asyncpg
 from chaos.world import World
 
 LOGS = "*.log"
+BROKER_LOGS = "*/rabbitmq/log/*"
+"""Of a private broker that is no container."""
 
 
 async def keep(world: World, into: Path) -> None:
@@ -25,7 +27,7 @@ def _copy(world: World, into: Path) -> None:
     shutil.rmtree(into, ignore_errors=True)
     (into / "logs").mkdir(parents=True)
     shutil.copyfile(world.history.path, into / "history.jsonl")
-    for log in (*world.folder.glob(LOGS), *world.folder.glob("**/rabbitmq/log/*")):
+    for log in (*world.folder.glob(LOGS), *world.folder.parent.glob(BROKER_LOGS)):
         with suppress(OSError):
             shutil.copyfile(log, into / "logs" / log.name)
     for till in world.tills:

@@ -87,8 +87,10 @@ class Office:
         await self._ask("setting", "PUT", f"/settings/{level}", {name: value}, level=level)
 
     async def _delete(self) -> None:
+        """Anybody: if it were often the same few, they would soon all be gone."""
         await self._sql(
             "delete",
+            self._rng.choice(self._world.customers),
             "UPDATE customer SET state = 'deleted' WHERE id = $1 AND state IN ('active', 'inactive')",
         )
 
@@ -96,14 +98,15 @@ class Office:
         word = self._world.history.word("erp")
         await self._sql(
             "by_sql",
+            self._chosen(),
             "UPDATE customer SET record = record || jsonb_build_object('title', $2::text)"
             " WHERE id = $1 AND state = 'active'",
             word,
         )
 
-    async def _sql(self, did: str, statement: str, *words: str) -> None:
+    async def _sql(self, did: str, chosen: str, statement: str, *words: str) -> None:
         """As a program beside the application does it; on a connection of its own."""
-        chosen, told = self._chosen(), DONE
+        told = DONE
         try:
             connection = await asyncpg.connect(self._world.dsn, timeout=ANSWER_S)
             try:

@@ -18,15 +18,17 @@ async def read_both(world: World) -> Seen:
     return Seen(erp, tuple(tills))
 
 
-async def read_customers(dsn: str) -> list[str]:
-    """Ids of all customers, in order."""
+async def read_customers(dsn: str) -> tuple[list[str], list[str]]:
+    """Ids and names of all customers, in order."""
     connection = await asyncpg.connect(dsn)
     try:
-        return [
-            str(row["id"]) for row in await connection.fetch("SELECT id FROM customer ORDER BY id")
-        ]
+        rows = await connection.fetch(
+            "SELECT id, coalesce(record ->> 'last_name', record ->> 'name') AS name"
+            " FROM customer ORDER BY id"
+        )
     finally:
         await connection.close()
+    return [str(row["id"]) for row in rows], [row["name"] for row in rows]
 
 
 async def _read_erp(dsn: str) -> ErpSeen:

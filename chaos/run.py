@@ -95,7 +95,7 @@ async def play(
     plan = draw_plan(wanted.seed, wanted.minutes * 60.0, DRAWN, wanted.per_minute)
     say(f"seed {wanted.seed}, {wanted.minutes:g} minutes: {len(plan)} faults to come")
     world.history.note("run", "begins", seed=wanted.seed, minutes=wanted.minutes, plan=len(plan))
-    world.customers.extend(await read_customers(world.dsn))
+    world.customers, world.names = await read_customers(world.dsn)
     lost: list[str] = []
     try:
         await _trouble(world, wanted, plan, say)

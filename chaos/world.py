@@ -43,6 +43,8 @@ class World:
     tills: list[Till] = field(default_factory=list)
     customers: list[str] = field(default_factory=list)
     """Ids of all that were ever made, as far as anybody was told."""
+    names: list[str] = field(default_factory=list)
+    """By which customers of the beginning may be searched for."""
     healing: asyncio.Event = field(default_factory=asyncio.Event)
     broker_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     database_lock: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -39,11 +39,11 @@ async def _broker_wiped(world: World, given: Given, met: Met) -> None:
 
 
 async def _memory_alarm(world: World, given: Given, met: Met) -> None:
-    await _alarm(world, given, met, ("set_vm_memory_high_watermark",), "0.000001", USUAL_MEMORY)
+    await _alarm(world, given, met, ("set_vm_memory_high_watermark",), "0", USUAL_MEMORY)
 
 
 async def _disk_alarm(world: World, given: Given, met: Met) -> None:
-    await _alarm(world, given, met, ("set_disk_free_limit",), "900TB", USUAL_DISK)
+    await _alarm(world, given, met, ("set_disk_free_limit",), "900000GB", USUAL_DISK)
 
 
 async def _alarm(
