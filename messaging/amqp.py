@@ -50,9 +50,8 @@ class AmqpBroker:
         stream = Stream(self._url, name)
         try:
             await stream.connect()
-        except (
-            Exception
-        ) as error:  # the library lets anything through: StopAsyncIteration at an early end
+        except Exception as error:
+            # The library lets anything through, such as StopAsyncIteration at an early end: it costs this try alone.
             raise stream.failure(error) from None
         except asyncio.CancelledError:
             stream.transport.abort()
