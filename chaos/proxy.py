@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import socket
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +12,8 @@ from chaos.frames import FrameCutter
 from chaos.rules import Fate, Rule, Silence, Way, fate_of
 
 CHUNK = 65_536
+LINGER_NOT = struct.pack("ii", 1, 0)
+"""A socket closed so is reset."""
 
 
 @dataclass(eq=False)
@@ -22,8 +26,16 @@ class Wire:
 
     def cut(self) -> None:
         """Reset towards the node. Towards the broker it is closed, so that what was written before arrives."""
-        self.node.transport.abort()
+        _reset(self.node)
         self.broker.close()
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """Ends a connection without the words that usually end one."""
+    opened = writer.get_extra_info("socket")
+    if opened is not None and opened.fileno() >= 0:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
+    writer.transport.abort()
 
 
 class Proxy:
@@ -99,12 +111,12 @@ class Proxy:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._shut:
-            writer.transport.abort()
+            _reset(writer)
             return
         try:
             answers, broker = await asyncio.open_connection(*self._target)
         except OSError:
-            writer.transport.abort()
+            _reset(writer)
             return
         wire = Wire(writer, broker)
         self._wires.add(wire)

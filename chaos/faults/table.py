@@ -17,6 +17,10 @@ KINDS: dict[str, Kind] = {
 DRAWN = tuple(Drawn(kind.name, kind.draw) for kind in KINDS.values())
 """As the plan wants them."""
 
+AGAIN_S = 1.0
+PATIENCE_S = 60.0
+"""A fault that cannot be now, because a broker is down or nobody is connected, is tried again for so long."""
+
 
 async def play_plan(world: World, plan: tuple[Planned, ...]) -> None:
     """Returns when the last fault is over. Raises what a server or node could not be started again with."""
@@ -36,8 +40,12 @@ async def _play(world: World, planned: Planned) -> None:
         history.meet(planned.kind)
         _note(history, planned, "begins", whom=whom)
 
+    until = history.now + PATIENCE_S
     with suppress(TooLate):
-        await KINDS[planned.kind].play(world, planned.given, met)
+        while not times and history.now < until and not world.healing.is_set():
+            await KINDS[planned.kind].play(world, planned.given, met)
+            if not times:
+                await world.pause(AGAIN_S)
     _note(history, planned, "ends" if times else "was not met")
 
 
