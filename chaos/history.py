@@ -13,9 +13,9 @@ from simulation.checkers import history as checked
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A change that a till's cashier was told is made: it must be in that till's journal, or have been."""
+    """A change that somebody was told is made. `where`: at a till, whose journal must have held it, or `erp`."""
 
-    till: str
+    where: str
     word: str
     customer: str
 

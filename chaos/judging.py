@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import httpx
@@ -10,10 +10,10 @@ import httpx
 from chaos.history import Told
 from chaos.node import Node
 from chaos.reading import read_both
-from chaos.witness import testify
+from chaos.witness import read_witness
 from chaos.world import World
 from simulation.checkers.convergence import check_convergence
-from simulation.checkers.history import History, Violation
+from simulation.checkers.history import History, Violation, tokens_in
 from simulation.checkers.journal import check_no_loss, check_once, check_sender
 from simulation.checkers.liveness import Waited, check_liveness
 from simulation.checkers.monotone import check_monotone
@@ -82,7 +82,7 @@ async def hear_witnesses(world: World) -> None:
     world.history.seen.stored.clear()
     world.history.seen.made.clear()
     for till in world.tills:
-        lines = await asyncio.to_thread(testify, till.file, till.name, world.history.seen)
+        lines = await asyncio.to_thread(read_witness, till.file, till.name, world.history.seen)
         world.history.note(till.name, "witnessed", lines=lines)
 
 
@@ -93,7 +93,7 @@ def judge(world: World, healed: Healed) -> tuple[Violation, ...]:
         *(Violation("ended", one) for one in world.history.ended),
         *check_liveness(healed.waited),
         *check_monotone(history.stored),
-        *check_told(world.history.told, history),
+        *check_told(world.history.told, healed.seen, history),
         *check_no_loss(healed.seen, history),
         *check_convergence(healed.seen),
         *check_once(healed.seen, history),
@@ -102,11 +102,11 @@ def judge(world: World, healed: Healed) -> tuple[Violation, ...]:
     )
 
 
-def check_told(told: list[Told], history: History) -> Iterator[Violation]:
-    """I1 begins with what the cashier was told: what is done stands in the journal, whatever was killed after it."""
+def check_told(told: Iterable[Told], seen: Seen, history: History) -> Iterator[Violation]:
+    """I1 begins with what people were told: what is done is committed, whatever was killed after it."""
     committed = {(made.till, word) for made in history.made.values() for word in made.tokens}
+    texts = [line.new for line in seen.erp.history] + [one.wire for one in seen.erp.customers]
+    committed |= {("erp", word) for text in texts for word in tokens_in(text)}
     for one in told:
-        if (one.till, one.word) not in committed:
-            yield Violation(
-                "I1", f"{one.till}: {one.word} was told to be done, and is in no journal"
-            )
+        if (one.where, one.word) not in committed:
+            yield Violation("I1", f"{one.where}: {one.word} was told to be done, and is nowhere")

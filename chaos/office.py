@@ -4,6 +4,7 @@ from typing import Any
 
 import asyncpg
 
+from chaos.history import Told
 from chaos.person import DONE, UNKNOWN, NotDone, Person
 from chaos.plan import CENTRES
 from chaos.world import World
@@ -106,15 +107,17 @@ class Office:
 
     async def _sql(self, did: str, chosen: str, statement: str, *words: str) -> None:
         """As a program beside the application does it; on a connection of its own."""
-        told = DONE
         try:
             connection = await asyncpg.connect(self._world.dsn, timeout=ANSWER_S)
             try:
-                await connection.execute(statement, chosen, *words, timeout=ANSWER_S)
+                rows = await connection.execute(statement, chosen, *words, timeout=ANSWER_S)
+                told = DONE if rows == "UPDATE 1" else "nobody"
             finally:
                 await connection.close(timeout=ANSWER_S)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
             told = f"{UNKNOWN}: {type(error).__name__}"
+        if told == DONE:
+            self._world.history.told += [Told("erp", word, chosen) for word in words]
         self._world.history.note("erp", did, told=told, customer=chosen, words=words)
 
     async def _ask(self, did: str, method: str, path: str, body: Json, **more: Any) -> Json | None:
@@ -124,6 +127,9 @@ class Office:
             answer, told = await person.ask(method, path, json=body), DONE
         except NotDone as error:
             told = str(error)
+        if told == DONE and "word" in more:
+            customer = more.get("customer", "")
+            self._world.history.told.append(Told("erp", more["word"], customer))
         self._world.history.note("erp", did, told=told, at_node=person.node.name, **more)
         return answer
 

@@ -28,7 +28,7 @@ from chaos.world import World, make_world
 from ops.clients import NotSeen
 from ops.errors import ServiceError
 from ops.process import NotReady
-from ops.progress import ConsoleProgress, Progress
+from ops.progress import ConsoleProgress
 from ops.services import start_services
 from ops.system import SystemFailed
 from ops.told import until_told
@@ -81,18 +81,18 @@ async def _run(wanted: Wanted) -> int:
             with History(wanted.history or folder / "history.jsonl") as history:
                 inside = folder / "nodes"
                 async with make_world(services, inside, wanted.seed, history, progress) as world:
-                    return await play(world, wanted, say, progress)
+                    return await play(world, wanted, say)
 
 
 async def play(
     world: World,
     wanted: Wanted,
     say: Say,
-    progress: Progress,
     spoil: Callable[[World], Awaitable[None]] | None = None,
 ) -> int:
     """A world's whole run; 0 when no invariant was violated. `spoil`: what is done before anybody judges."""
     plan = draw_plan(wanted.seed, wanted.minutes * 60.0, DRAWN, wanted.per_minute)
+    world.healing.clear()
     say(f"seed {wanted.seed}, {wanted.minutes:g} minutes: {len(plan)} faults to come")
     world.history.note("run", "begins", seed=wanted.seed, minutes=wanted.minutes, plan=len(plan))
     world.customers, world.names = await read_customers(world.dsn)
@@ -168,7 +168,7 @@ async def _tell_progress(world: World, say: Say) -> None:
     while True:
         await asyncio.sleep(EVERY_S)
         met, told = sum(history.met.values()), len(history.told)
-        say(f"{history.now:7.0f} s  {met} faults met, {told} changes made at tills")
+        say(f"{history.now:7.0f} s  {met} faults met, {told} changes made")
 
 
 def _tell_faults(history: History, say: Say) -> None:

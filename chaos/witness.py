@@ -76,7 +76,7 @@ def install(path: Path) -> None:
         connection.execute("COMMIT")
 
 
-def testify(path: Path, till: str, history: History) -> int:
+def read_witness(path: Path, till: str, history: History) -> int:
     """Gives the history all that was witnessed in this file; how many lines those were. Raises sqlite3.Error
     when no witness was there."""
     with look_into(path) as connection:
