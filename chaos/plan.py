@@ -20,7 +20,7 @@ NODES = (*ERPS, *(name for name, _, _ in TILLS))
 
 PER_MINUTE = 14.0
 CALM_S = 2.0
-"""At the beginning; and before the end, so that what begins then is met."""
+"""At the beginning; and before the end, so that what is due last is met."""
 TOGETHER = 0.2
 """Of all faults: those that begin at the same moment as the one before."""
 
@@ -65,11 +65,12 @@ def _draw_one(rng: random.Random, one: tuple[float, float] | Sequence[Any]) -> A
 def draw_plan(
     seed: int, seconds: float, kinds: Sequence[Drawn], per_minute: float = PER_MINUTE
 ) -> tuple[Planned, ...]:
-    """So many faults per minute, each kind once before any comes again, some at the same moment."""
+    """So many faults per minute all the time, each kind once before any comes again, some at the same moment."""
     rng = stream(seed, "chaos")
     count = max(1, round(seconds / 60.0 * per_minute))
-    last = max(CALM_S, seconds - CALM_S)
-    moments = sorted(rng.uniform(min(CALM_S, last), last) for _ in range(count))
+    calm = min(CALM_S, seconds / 4.0)
+    step = (seconds - 2 * calm) / count
+    moments = [calm + (place + rng.random()) * step for place in range(count)]
     for place in range(1, count):
         if rng.random() < TOGETHER:
             moments[place] = moments[place - 1]
