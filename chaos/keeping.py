@@ -1,6 +1,7 @@
 """What is kept of a run that ended badly: enough to see what happened, without the machine it happened on."""
 
 import asyncio
+import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,12 @@ from chaos.world import World
 LOGS = "*.log"
 BROKER_LOGS = "*/rabbitmq/log/*"
 """Of a private broker that is no container."""
+
+
+def may_write(folder: Path) -> bool:
+    """Whether a folder could be made there: better known before a run than after it."""
+    there = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+    return there.is_dir() and os.access(there, os.W_OK)
 
 
 async def keep(world: World, into: Path) -> None:

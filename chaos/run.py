@@ -19,7 +19,7 @@ from chaos.judging import (
     wait_for_agreement,
     wait_for_work,
 )
-from chaos.keeping import keep
+from chaos.keeping import keep, may_write
 from chaos.node import NodeLost
 from chaos.office import Office
 from chaos.plan import PER_MINUTE, Planned, draw_plan
@@ -73,15 +73,25 @@ def run_chaos(wanted: Wanted) -> int:
 
 
 async def _run(wanted: Wanted) -> int:
+    """Raises ServiceError before anything is started when the folders that were asked for cannot be used."""
+    if not may_write(wanted.failures):
+        raise ServiceError(f"--failures {wanted.failures}: cannot be written")
     progress = ConsoleProgress()
     with tempfile.TemporaryDirectory(prefix="comptoir-chaos-") as place:
         folder = Path(place)
         folder.chmod(0o755)  # PostgreSQL started by root runs as another user
-        async with start_services(folder, progress, wanted.consent, environ={}) as services:
-            with History(wanted.history or folder / "history.jsonl") as history:
+        with _open_history(wanted.history or folder / "history.jsonl") as history:
+            async with start_services(folder, progress, wanted.consent, environ={}) as services:
                 inside = folder / "nodes"
                 async with make_world(services, inside, wanted.seed, history, progress) as world:
                     return await play(world, wanted, say)
+
+
+def _open_history(path: Path) -> History:
+    try:
+        return History(path)
+    except OSError as error:
+        raise ServiceError(f"--history {path}: {error.strerror or error}") from None
 
 
 async def play(
