@@ -147,7 +147,8 @@ class Proxy:
         """Writes what passes of these frames; whether the connection is to be cut behind it."""
         for frame in frames:
             fate = fate_of(frame, way, tuple(self.rules)) if self.rules else Fate()
-            sink.write(frame if fate.passing is None else frame[: fate.passing])
+            if not sink.transport.is_closing():  # beyond a half-open link its end is not known
+                sink.write(frame if fate.passing is None else frame[: fate.passing])
             self.passed += fate.passing is None
             if fate.cut:
                 return True
