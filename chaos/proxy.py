@@ -6,7 +6,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from chaos.frames import FrameCutter
 from chaos.rules import Fate, Rule, Silence, Way, fate_of
@@ -22,7 +22,6 @@ class Wire:
 
     node: asyncio.StreamWriter
     broker: asyncio.StreamWriter
-    tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def cut(self) -> None:
         """Reset towards the node. Towards the broker it is closed, so that what was written before arrives."""
@@ -43,18 +42,12 @@ class Proxy:
 
     def __init__(self, host: str, port: int) -> None:
         self.rules: list[Rule] = []
-        self.passed = 0
-        """Frames that went through, both ways."""
         self._delays: list[float] = []
         self._shut: list[object] = []
         self._target = host, port
         self._server: asyncio.Server | None = None
         self._wires: set[Wire] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-
-    @property
-    def connections(self) -> int:
-        return len(self._wires)
 
     async def start(self) -> int:
         """The port it listens on from now on."""
@@ -122,7 +115,6 @@ class Proxy:
         self._wires.add(wire)
         for way, source, sink in ((Way.UP, reader, broker), (Way.DOWN, answers, writer)):
             task = asyncio.create_task(self._forward(wire, way, source, sink))
-            wire.tasks.append(task)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         if self._shut:
@@ -149,7 +141,6 @@ class Proxy:
             fate = fate_of(frame, way, tuple(self.rules)) if self.rules else Fate()
             if not sink.transport.is_closing():  # beyond a half-open link its end is not known
                 sink.write(frame if fate.passing is None else frame[: fate.passing])
-            self.passed += fate.passing is None
             if fate.cut:
                 return True
         return False

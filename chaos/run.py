@@ -42,6 +42,7 @@ SHOWN = 12
 """Violations; the others are in the file."""
 
 Say = Callable[[str], None]
+Spoil = Callable[[World], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,6 @@ async def _run(wanted: Wanted) -> int:
     progress = ConsoleProgress()
     with tempfile.TemporaryDirectory(prefix="comptoir-chaos-") as place:
         folder = Path(place)
-        folder.chmod(0o755)  # PostgreSQL started by root runs as another user
         with _open_history(wanted.history or folder / "history.jsonl") as history:
             async with start_services(folder, progress, wanted.consent, environ={}) as services:
                 inside = folder / "nodes"
@@ -98,7 +98,7 @@ async def play(
     world: World,
     wanted: Wanted,
     say: Say,
-    spoil: Callable[[World], Awaitable[None]] | None = None,
+    spoil: Spoil | None = None,
 ) -> int:
     """A world's whole run; 0 when no invariant was violated. `spoil`: what is done before anybody judges."""
     plan = draw_plan(wanted.seed, wanted.minutes * 60.0, DRAWN, wanted.per_minute)
@@ -106,20 +106,7 @@ async def play(
     say(f"seed {wanted.seed}, {wanted.minutes:g} minutes: {len(plan)} faults to come")
     world.history.note("run", "begins", seed=wanted.seed, minutes=wanted.minutes, plan=len(plan))
     world.customers, world.names = await read_customers(world.dsn)
-    lost: list[str] = []
-    try:
-        await _trouble(world, wanted, plan, say)
-    except* (NodeLost, ServiceError) as group:
-        lost += [str(one) for one in _each(group)]
-    if lost:
-        violations = tuple(Violation("ended", one) for one in lost)
-    else:
-        waited = await _wait(world, say)
-        seen = await _settle(world, say)
-        if spoil is not None:
-            await spoil(world)
-            seen = await read_both(world)
-        violations = judge(world, Healed(waited, seen))
+    violations = await _violations(world, wanted, plan, say, spoil)
     _tell_faults(world.history, say)
     for one in violations:
         world.history.note("run", "violation", invariant=one.invariant, text=one.text)
@@ -127,6 +114,24 @@ async def play(
         await _keep(world, wanted, violations, say)
     say(f"{sum(world.history.met.values())} faults, {len(violations)} violations")
     return 1 if violations else 0
+
+
+async def _violations(
+    world: World, wanted: Wanted, plan: tuple[Planned, ...], say: Say, spoil: Spoil | None
+) -> tuple[Violation, ...]:
+    lost: list[str] = []
+    try:
+        await _trouble(world, wanted, plan, say)
+    except* (NodeLost, ServiceError) as group:
+        lost += [str(one) for one in _each(group)]
+    if lost:
+        return tuple(Violation("ended", one) for one in lost)
+    waited = await _wait(world, say)
+    seen = await _settle(world, say)
+    if spoil is not None:
+        await spoil(world)
+        seen = await read_both(world)
+    return judge(world, Healed(waited, seen))
 
 
 async def _trouble(world: World, wanted: Wanted, plan: tuple[Planned, ...], say: Say) -> None:
