@@ -91,7 +91,8 @@ ORDER BY t.at DESC LIMIT $1;
 -- Numbers what the next $1 marks stand for, $2: the largest record in bytes that is sent. Everything is
 -- seen at one moment. A customer that got a new record but no words yet keeps its marks, and progress
 -- marked later than it waits with it. One that cannot be sent is withdrawn from those who have it: every till
--- then holds the same, whenever it came.
+-- then holds the same, whenever it came. Reference data that was deleted is withdrawn, too: what tills are told
+-- is deleted never comes back, and a setting or an operator may.
 WITH picked AS MATERIALIZED (
     SELECT id, scope, kind, entity, value FROM feed_mark ORDER BY id LIMIT $1
 ),
@@ -141,8 +142,7 @@ seen AS MATERIALIZED (
     LEFT JOIN LATERAL (
         SELECT ('x' || substr(md5(r.key), 1, 2))::bit(8)::integer AS bucket, 'number' AS fate,
             CASE
-                WHEN r.state = 'deleted' THEN row_hash(r.key, r.version, 'deleted', '*', '')
-                WHEN latest.scope = ANY (r.scopes)
+                WHEN r.state = 'active' AND latest.scope = ANY (r.scopes)
                 THEN row_hash(r.key, r.version, 'active', '*', r.record::text)
             END AS hash
         FROM reference r
@@ -284,8 +284,7 @@ SELECT asked.number, row.seq, row.before < $4 AS kept, convert_to(CASE WHEN row.
     WHEN 'reference' THEN (
         SELECT '{"kind":"reference","key":' || to_json(r.key) || ',"version":' || r.version
             || CASE
-                WHEN r.state = 'deleted' THEN ',"state":"deleted"}'
-                WHEN asked.scope = ANY (r.scopes) THEN ',"record":' || r.record::text || '}'
+                WHEN r.state = 'active' AND asked.scope = ANY (r.scopes) THEN ',"record":' || r.record::text || '}'
                 ELSE ',"state":"withdrawn"}'
             END
         FROM reference r WHERE r.id = row.entity)
