@@ -1,5 +1,6 @@
 """Customers over the ERP's API, on PostgreSQL."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -140,6 +141,15 @@ async def test_an_edit_of_what_changed_meanwhile_is_refused(api: Api) -> None:
     assert (await api.get(path))["record"]["phone"] == "+33 2"
     wrong = await api.send("PATCH", path, {"phone": "+33 3"}, If_Match="abc", status=412)
     assert wrong["code"] == "request.wrong_etag"
+
+
+async def test_cust_13_edits_at_once_without_if_match_are_all_made(api: Api) -> None:
+    path = f"/customers/{(await _make(api))['id']}"
+    names = [f"a{number}" for number in range(12)]
+    await asyncio.gather(*(api.send("PATCH", path, {"attributes": {name: "x"}}) for name in names))
+    read = await api.get(path)
+    assert sorted(read["record"]["attributes"]) == sorted(names)
+    assert read["version"] == 1 + len(names)
 
 
 async def test_an_edit_may_not_take_a_required_field_away_nor_name_an_unknown_one(api: Api) -> None:
