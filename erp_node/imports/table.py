@@ -24,6 +24,14 @@ _BETWEEN = re.compile(r"[\s,;|]+")
 _NOBODY = UUID(int=0)
 
 
+def _count_known(header: str, delimiter: str) -> int:
+    """How many columns of customers a header names when this sign stands between its cells, in quotes or not."""
+    try:
+        return sum(map(is_known, next(csv.reader([header], delimiter=delimiter), [])))
+    except csv.Error:
+        return 0
+
+
 class Table:
     """Reads the rows behind a header."""
 
@@ -31,9 +39,7 @@ class Table:
         """Raises WrongFile when the header names no columns of customers."""
         if header.wrong is not None or not_utf8(header.text):
             raise WrongFile(f"line {header.number}: {header.wrong or 'not UTF-8'}")
-        self._delimiter = max(
-            DELIMITERS, key=lambda sign: sum(map(is_known, header.text.split(sign)))
-        )
+        self._delimiter = max(DELIMITERS, key=lambda sign: _count_known(header.text, sign))
         try:
             names = self._split(header.text)
             self._columns = read_columns(names)

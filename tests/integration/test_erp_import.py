@@ -381,6 +381,16 @@ async def test_marks_line_ends_semicolons_and_quotes(importer: Importer) -> None
     assert (customer.last_name, customer.phone) == ('Dupont; dit "le Grand"', "1\n2")
 
 
+@pytest.mark.parametrize("sign", [",", ";", "\t", "|"])
+async def test_a_table_whose_cells_are_all_quoted_is_read_whatever_stands_between(
+    importer: Importer, sign: str
+) -> None:
+    rows = (HEADER.split(","), ["retail", "A", "Dupont, Lyon; sud", "Jean", "1"])
+    text = "\n".join(sign.join(f'"{cell}"' for cell in row) for row in rows)
+    assert await importer.bytes(text.encode()) == report(created=1)
+    assert (await importer.one("A"))[1].last_name == "Dupont, Lyon; sud"
+
+
 async def test_a_quote_that_is_never_closed_costs_one_row(importer: Importer) -> None:
     rows = [f"retail,B{n},Dupont,Jean,1" for n in range(40)]
     done = await importer.table('retail,A,"Dupont,Jean,1', *rows)
