@@ -66,8 +66,10 @@ class Importer:
 
     def rejected(self) -> list[tuple[str, str, str]]:
         """Line, column and reason of every rejected row."""
+        usual = csv.field_size_limit(1_000_000)
         with self.rejects.open(encoding="utf-8", newline="") as file:
             header, *rows = csv.reader(file)
+        csv.field_size_limit(usual)
         assert header == ["line", "column", "reason", "row"]
         return [(line, column, reason) for line, column, reason, _ in rows]
 
@@ -396,6 +398,51 @@ async def test_a_quote_that_is_never_closed_costs_one_row(importer: Importer) ->
     done = await importer.table('retail,A,"Dupont,Jean,1', *rows)
     assert done == report(created=40, rejected=1)
     assert importer.rejected() == [("2", "", "a quote is not closed")]
+
+
+WITH_TEXT = "kind,code,name,description"
+GHOST = "business,GHOST,Nobody,"
+AFTER = "business,B,Acme,"
+
+
+async def test_cust_11_a_description_may_have_many_lines(importer: Importer) -> None:
+    text = "\n".join([*(f"{n}" for n in range(25)), GHOST, 'said ""yes""', "", GHOST])
+    done = await importer.table(f'business,A,Acme,"{text}"', AFTER, header=WITH_TEXT)
+    assert done == report(created=2)
+    assert (await importer.one("A"))[1].description == text.replace('""', '"')
+    assert await importer.codes() == ["A", "B"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "why"),
+    [
+        (["x" * 8_001, GHOST], "at most 8000 characters are allowed"),
+        (["x" * 140_000, GHOST], "a cell is longer than 131072 signs"),
+        (["x", *["x" * 300_000, GHOST] * 2], "the row is longer than 524288 bytes"),
+        (["x", GHOST, "x" * 600_000, GHOST], "the line is longer than 524288 bytes"),
+        (["x" * 600_000, GHOST], "the line is longer than 524288 bytes"),
+        (["x", GHOST, 'he said "yes" to'], "this is not CSV: ',' expected after '\"'"),
+    ],
+)
+async def test_lines_of_a_cell_that_cannot_be_taken_are_no_rows(
+    importer: Importer, cell: list[str], why: str
+) -> None:
+    text = "\n".join(cell)
+    done = await importer.table(f'business,A,Acme,"{text}"', AFTER, header=WITH_TEXT)
+    assert done == report(created=1, rejected=1)
+    assert await importer.codes() == ["B"]
+    ((at, _, reason),) = importer.rejected()
+    assert (at, reason) == ("2", f"{why}; lines 2 to {1 + len(cell)} are left out")
+
+
+async def test_a_quote_that_is_never_closed_costs_one_row_however_much_follows(
+    importer: Importer,
+) -> None:
+    rows = [f"business,B{n},Acme,{'x' * 4_000}" for n in range(200)]
+    done = await importer.table('business,A,Acme,"x', *rows, header=WITH_TEXT)
+    assert done == report(created=200, rejected=1)
+    assert importer.rejected() == [("2", "", "a quote is not closed")]
+    assert importer.progress[-1] == (importer.folder / "customers.txt").stat().st_size
 
 
 async def test_a_line_without_end_costs_one_row(importer: Importer) -> None:
