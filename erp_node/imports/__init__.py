@@ -14,7 +14,8 @@ in a column of a consent.
 **Both** may say `id`, `everywhere`, `centres`, `editors`, `is_customer`, `active`; what they leave
 out stays as it is. A new customer for whom neither `everywhere` nor `centres` is said is available
 everywhere. Once centres are defined, only those can be named. A customer is known by its id,
-otherwise by its code. The text is UTF-8. Importing a file again changes nothing.
+otherwise by the code it has now: a code that it had before is somebody new. The text is UTF-8.
+Importing a file again changes nothing.
 """
 
 from erp_node.imports.files import WrongFile

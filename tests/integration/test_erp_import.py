@@ -1,5 +1,6 @@
 """Importing customers from files into PostgreSQL: good rows go in, bad ones are named (CUST-2, CUST-3, SYNC-3)."""
 
+import asyncio
 import csv
 import json
 from collections.abc import AsyncIterator
@@ -13,9 +14,11 @@ import pytest
 from contracts.customers import Customer
 from contracts.matching import words_of
 from contracts.reference import Centre
+from erp_node.customers import Actor, change_fields
 from erp_node.imports import ImportReport, WrongFile, import_file
 from erp_node.imports.load import BATCH
 from erp_node.reference import put_all
+from erp_node.store.customers import Held
 from erp_node.store.pool import Pool, open_pool
 from tests.databases import Database, Migrate
 from tests.erp import NOON, Time, business, migrated, retail, store_customer, stored, words_held
@@ -230,6 +233,57 @@ async def test_a_customer_is_known_by_its_id(importer: Importer, pool: Pool) -> 
     id = await store_customer(pool, retail("A"))
     assert await importer.json(line(retail("B"), id=str(id))) == report(changed=1)
     assert (await stored(pool, id)).code == "B"
+
+
+async def _rename(pool: Pool, id: UUID, code: str) -> None:
+    def renamed(held: Held) -> Customer:
+        return held.customer.model_copy(update={"code": code})
+
+    await change_fields(pool, id, renamed, Actor("maria", NOON))
+
+
+async def test_cust_3_a_code_that_became_free_is_somebody_new(
+    importer: Importer, pool: Pool
+) -> None:
+    await importer.table("retail,M,Dupont,Jeanne,1")
+    jeanne, _ = await importer.one("M")
+    await _rename(pool, jeanne, "OLD-M")
+    assert await importer.table("retail,m,Nowak,Jan,2", "retail,N,N,N,3") == report(created=2)
+    renamed, there = await importer.one("OLD-M")
+    assert (renamed, there.last_name, there.phone) == (jeanne, "Dupont", "1")
+    jan, _ = await importer.one("m")
+    before = await everything(pool)
+    assert await importer.table("retail,m,Nowak,Jan,2", "retail,N,N,N,3") == report(unchanged=2)
+    assert await everything(pool) == before
+    await _rename(pool, jan, "OLDER-M")
+    assert await importer.table("retail,M,Lis,Ewa,4") == report(created=1)
+    assert await importer.codes() == ["M", "N", "OLD-M", "OLDER-M"]
+
+
+async def test_cust_3_importing_a_file_again_does_not_undo_a_new_code(
+    importer: Importer, pool: Pool
+) -> None:
+    await importer.table("retail,M,Dupont,Jeanne,1")
+    id, _ = await importer.one("M")
+    await _rename(pool, id, "OLD-M")
+    assert await importer.json(line(retail("M"))) == report(created=1)
+    assert (await stored(pool, id)).code == "OLD-M"
+
+
+async def test_cust_3_two_imports_of_a_code_that_became_free_make_one_customer(
+    importer: Importer, pool: Pool
+) -> None:
+    rows = [f"retail,M{n},Dupont,Jeanne,1" for n in range(20)]
+    await importer.table(*rows)
+    await pool.execute(
+        "UPDATE customer SET record = record || jsonb_build_object('code', 'OLD-' || (record ->> 'code'))"
+    )
+    other = Importer(pool, importer.folder / "other")
+    other.folder.mkdir()
+    done = await asyncio.gather(importer.table(*rows), other.table(*reversed(rows)))
+    assert sum(one.created for one in done) == 20
+    assert sum(one.unchanged for one in done) == 20
+    assert len(await importer.codes()) == 40
 
 
 async def test_cust_3_codes_in_use_are_rejected(importer: Importer, pool: Pool) -> None:
