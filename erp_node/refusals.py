@@ -1,6 +1,5 @@
 """Why a change of a customer is not made: rules of business, answered with a text code. Pure."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -8,10 +7,8 @@ from pydantic import ValidationError
 
 from contracts.customers import REQUIRED, missing_fields
 from contracts.limits import RECORD_BYTES
+from contracts.record import oversize
 from erp_node.store.customers import Held
-
-_MOST_WIRE = 6
-"""Bytes that one sign of a record's text comes to at most: four of UTF-8, half as much again by blanks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +43,9 @@ def refuse_record(held: Held) -> Refusal | None:
         return Refusal("customer.field_invalid", field="kind")
     if missing := missing_fields(kind, held.record.get):
         return Refusal("customer.field_required", field=missing[0])
-    if len(held.text) * _MOST_WIRE > RECORD_BYTES and wire_bytes(held) > RECORD_BYTES:
-        return Refusal("customer.too_large", {"limit": str(RECORD_BYTES)})
+    if size := oversize(held.text):
+        return Refusal("customer.too_large", {"size": str(size), "limit": str(RECORD_BYTES)})
     return None
-
-
-def wire_bytes(held: Held) -> int:
-    """The size of a record as PostgreSQL writes it: with a blank after each comma and colon."""
-    return len(json.dumps(dict(held.record), ensure_ascii=False).encode())
 
 
 def refuse_invalid(error: ValidationError) -> Refusal:
