@@ -119,7 +119,7 @@ async def change_fields(
 
     def edited(held: Held) -> Held:
         after = held.with_customer(make(held))
-        _raise_if(refuse_record(after))
+        _raise_if(refuse_record(after, held))
         return after
 
     return await _change(pool, customer_id, edited, actor, expected_version)

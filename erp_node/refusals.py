@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
-from contracts.customers import REQUIRED, missing_fields
+from contracts.customers import REQUIRED, code_key, missing_fields
 from contracts.limits import RECORD_BYTES
 from contracts.record import oversize
+from contracts.visibility import has_invisible
 from erp_node.store.customers import Held
 
 
@@ -36,16 +37,22 @@ def refuse_edit(held: Held | None, centre: str) -> Refusal | None:
     return None
 
 
-def refuse_record(held: Held) -> Refusal | None:
-    """Why a record cannot be stored (CUST-2), or None."""
+def refuse_record(held: Held, before: Held | None = None) -> Refusal | None:
+    """Why a record cannot be stored (CUST-2), or None. `before`: what it takes the place of, whose code is let be."""
     kind = held.record.get("kind")
     if kind not in REQUIRED:
         return Refusal("customer.field_invalid", field="kind")
     if missing := missing_fields(kind, held.record.get):
         return Refusal("customer.field_required", field=missing[0])
+    if has_invisible(held.code) and not _same_code(before, held):
+        return Refusal("customer.code_invisible", field="code")
     if size := oversize(held.text):
         return Refusal("customer.too_large", {"size": str(size), "limit": str(RECORD_BYTES)})
     return None
+
+
+def _same_code(before: Held | None, after: Held) -> bool:
+    return before is not None and code_key(before.code) == code_key(after.code)
 
 
 def refuse_invalid(error: ValidationError) -> Refusal:

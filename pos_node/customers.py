@@ -20,7 +20,14 @@ from contracts.search import CodeCheck, CodeChecked
 from contracts.settings import Settings
 from messaging.channel import MessagingError
 from messaging.clock import Clock
-from pos_node.drafts import CustomerDraft, NewId, check_read_only, check_size, new_customer
+from pos_node.drafts import (
+    CustomerDraft,
+    NewId,
+    check_code,
+    check_read_only,
+    check_size,
+    new_customer,
+)
 from pos_node.journal import Stamp, record_change
 from pos_node.questions import Questions
 from pos_node.refusal import Refusal
@@ -251,8 +258,10 @@ def _check_unique(
     wanted: Customer,
     same_tax_number_is_fine: bool,
 ) -> None:
-    """Refuses a code in use (CUST-3); warns of a tax number in use, until confirmed (CUST-5)."""
+    """Refuses a code in use, or like one (CUST-3); warns of a tax number in use, until confirmed (CUST-5)."""
     new_code = seen is None or code_key(seen.code) != code_key(wanted.code)
+    if new_code:
+        check_code(wanted.code)
     if new_code and _others(rows.find_by_code(connection, wanted.code), customer_id):
         raise code_taken(wanted.code)
     before = tax_key(seen.tax_number) if seen else None

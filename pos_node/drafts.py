@@ -22,6 +22,7 @@ from contracts.customers import (
 from contracts.envelope import dump
 from contracts.limits import RECORD_BYTES
 from contracts.record import oversize
+from contracts.visibility import has_invisible
 from pos_node.refusal import Refusal
 from web.problems import FieldProblem
 
@@ -105,6 +106,14 @@ def check_read_only(seen: Customer | None, wanted: Customer, default_price: bool
     ]
     if wrong:
         raise Refusal(wrong[0].code, fields=wrong)
+
+
+def check_code(code: str) -> None:
+    """Raises Refusal for a new code with signs nobody can see: it would look like another one (CUST-3)."""
+    if has_invisible(code):
+        raise Refusal(
+            "customer.code_invisible", fields=[FieldProblem("code", "customer.code_invisible")]
+        )
 
 
 def check_size(wanted: Customer) -> None:

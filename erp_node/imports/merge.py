@@ -76,7 +76,7 @@ def merge_row(row: Row, customer_id: UUID, held: Held | None) -> Held | Fault:
     if row.patch is not None:
         record = _patched(held.customer if held else None, record, row.patch, customer_id)
     after = before if held and record == held.customer else before.with_customer(record)
-    if refusal := refuse_record(after):
+    if refusal := refuse_record(after, held):
         missing = refusal.code == "customer.field_required"
         code = "request.field_missing" if missing else refusal.code
         return Fault(refusal.field or "", reason_of(code, refusal.params))

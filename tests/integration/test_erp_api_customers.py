@@ -70,6 +70,31 @@ async def test_cust_2_a_missing_field_is_named_and_nothing_is_saved(api: Api) ->
     assert await api.pool.fetchval("SELECT count(*) FROM customer") == 0
 
 
+async def test_cust_2_cust_3_what_nobody_sees_is_refused_with_its_field(api: Api) -> None:
+    await _make(api, "AB")
+    path = f"/customers/{(await _make(api, 'C'))['id']}"
+    unseen = {"code": "a\u200bb"}, {"last_name": "\u200b\u2060"}, {"code": "\u00ad"}
+    for fields in unseen:
+        [name] = fields
+        made = await api.send("POST", "/customers", {"record": _record(**fields)}, status=422)
+        assert [one["name"] for one in made["fields"]] == [name]
+        edited = await api.send("PATCH", path, fields, status=422)
+        assert [one["name"] for one in edited["fields"]] == [name]
+        assert edited["code"] == made["code"]
+
+
+async def test_cust_3_a_customer_stored_with_a_code_of_signs_nobody_sees_is_read_and_edited(
+    api: Api,
+) -> None:
+    path = f"/customers/{(await _make(api))['id']}"
+    await api.pool.execute(
+        "UPDATE customer SET record = record || jsonb_build_object('code', 'A' || chr(8203))"
+    )
+    assert (await api.get(path))["record"]["code"] == "A\u200b"
+    assert (await api.send("PATCH", path, {"phone": "1"}))["record"]["phone"] == "1"
+    assert (await api.send("PATCH", path, {"code": "A"}))["record"]["code"] == "A"
+
+
 async def test_wrong_fields_are_named_with_their_path(api: Api) -> None:
     record = _record(addresses=[{"id": str(uuid4()), "country": "France"}], email="nobody")
     problem = await api.send("POST", "/customers", {"record": record}, status=422)

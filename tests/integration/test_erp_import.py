@@ -344,6 +344,15 @@ async def test_bad_rows_are_named_and_good_ones_go_in(importer: Importer) -> Non
     assert await importer.codes() == ["A", "I"]
 
 
+async def test_cust_2_cust_3_rows_with_what_nobody_sees_are_rejected(importer: Importer) -> None:
+    rows = ("retail,AB,Dupont,Jeanne,1", "retail,A\u200bB,D,J,1", "retail,C,\u200b,J,1")
+    assert await importer.table(*rows) == report(created=1, rejected=2)
+    assert importer.rejected() == [
+        ("3", "code", "the code contains signs that cannot be seen"),
+        ("4", "last_name", "this field is missing"),
+    ]
+
+
 async def test_the_rejected_row_stands_in_the_rejects_file(importer: Importer) -> None:
     await importer.table('retail,A,"Du""pont, dit\nle Grand",Jean,' + "1" * 61)
     with importer.rejects.open(encoding="utf-8", newline="") as file:
