@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from contracts.decoders import struct_of
 from contracts.limits import NO_NUL
+from contracts.visibility import has_visible
 
 CustomerKind = Literal["retail", "business"]
 AddressType = Literal["main", "billing", "mailing", "residence", "shipping", "subsidiary"]
@@ -158,8 +159,12 @@ def display_name(
 
 
 def missing_fields(kind: CustomerKind, value_of: Callable[[str], object]) -> tuple[str, ...]:
-    """Names the required fields of a kind of customer that have no value (CUST-2)."""
-    return tuple(name for name in REQUIRED[kind] if not value_of(name))
+    """Names the required fields of a kind of customer that have no value, or none that can be seen (CUST-2)."""
+    return tuple(name for name in REQUIRED[kind] if not _is_there(value_of(name)))
+
+
+def _is_there(value: object) -> bool:
+    return has_visible(value) if isinstance(value, str) else bool(value)
 
 
 CustomerKeys: Any = struct_of(Customer, only=frozenset({"code", "tax_number"}), limits=False)

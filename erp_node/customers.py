@@ -101,9 +101,25 @@ async def edit_customer(
     Raises UnknownCustomer, ChangedMeanwhile, CustomerRefused (as create_customer).
     """
 
+    return await change_fields(pool, customer_id, lambda held: record, actor, expected_version)
+
+
+async def change_fields(
+    pool: Pool,
+    customer_id: UUID,
+    make: Callable[[Held], Customer],
+    actor: Actor,
+    expected_version: int | None = None,
+) -> Saved:
+    """Gives a customer the record that `make` makes of the one there is, its row locked meanwhile: without
+    `expected_version` no change that comes at the same time is in its way. An equal one changes nothing.
+
+    Raises as edit_customer, and what `make` raises.
+    """
+
     def edited(held: Held) -> Held:
-        after = held.with_customer(record)
-        _raise_if(refuse_record(after))
+        after = held.with_customer(make(held))
+        _raise_if(refuse_record(after, held))
         return after
 
     return await _change(pool, customer_id, edited, actor, expected_version)

@@ -88,7 +88,7 @@ def decide_edited(
         after, asked = _with_free_code(after, place.till, owners)
         if after.code == held.code:  # the free one is its own
             applied = tuple(change for change in applied if change.path != "code")
-    if applied and (refusal := refuse_record(after) or _refuse_searched(after, applied)):
+    if applied and (refusal := refuse_record(after, held) or _refuse_searched(after, applied)):
         return _refused(place, held.id, refusal)
     lost = (*_erp_only_lost(held.record, edited.changes), *_conflicts(merged))
     return Decision(

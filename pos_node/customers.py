@@ -20,7 +20,14 @@ from contracts.search import CodeCheck, CodeChecked
 from contracts.settings import Settings
 from messaging.channel import MessagingError
 from messaging.clock import Clock
-from pos_node.drafts import CustomerDraft, NewId, check_read_only, new_customer
+from pos_node.drafts import (
+    CustomerDraft,
+    NewId,
+    check_code,
+    check_read_only,
+    check_size,
+    new_customer,
+)
 from pos_node.journal import Stamp, record_change
 from pos_node.questions import Questions
 from pos_node.refusal import Refusal
@@ -176,6 +183,7 @@ class Customers:
         price = default_price(settings, wanted.kind)
         check_read_only(None, wanted, price)
         wanted = wanted.model_copy(update={"lowest_price": price})
+        check_size(wanted)
         customer_id = self._new_id()
         _check_unique(connection, customer_id, None, wanted, same_tax_number_is_fine)
         rows.show_customer(connection, customer_id, wanted)
@@ -197,6 +205,7 @@ class Customers:
         changes = diff(seen, wanted)
         if not changes:
             return stored
+        check_size(wanted)
         _check_unique(connection, customer_id, seen, wanted, wish.same_tax_number_is_fine)
         rows.show_customer(connection, customer_id, wanted)
         author = self._author(who)
@@ -249,8 +258,10 @@ def _check_unique(
     wanted: Customer,
     same_tax_number_is_fine: bool,
 ) -> None:
-    """Refuses a code in use (CUST-3); warns of a tax number in use, until confirmed (CUST-5)."""
+    """Refuses a code in use, or like one (CUST-3); warns of a tax number in use, until confirmed (CUST-5)."""
     new_code = seen is None or code_key(seen.code) != code_key(wanted.code)
+    if new_code:
+        check_code(wanted.code)
     if new_code and _others(rows.find_by_code(connection, wanted.code), customer_id):
         raise code_taken(wanted.code)
     before = tax_key(seen.tax_number) if seen else None
@@ -275,7 +286,7 @@ def _edited(
             customer_id=customer_id, base_version=version, changes=list(changes), author=author
         )
     except ValidationError:
-        raise Refusal("customer.too_large", {"limit": "500"}) from None
+        raise Refusal("customer.too_many_changes", {"limit": "500"}) from None
 
 
 def _stored(connection: sqlite3.Connection, customer_id: UUID) -> StoredCustomer:

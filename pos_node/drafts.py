@@ -19,6 +19,10 @@ from contracts.customers import (
     Text,
     missing_fields,
 )
+from contracts.envelope import dump
+from contracts.limits import RECORD_BYTES
+from contracts.record import oversize
+from contracts.visibility import has_invisible
 from pos_node.refusal import Refusal
 from web.problems import FieldProblem
 
@@ -102,6 +106,21 @@ def check_read_only(seen: Customer | None, wanted: Customer, default_price: bool
     ]
     if wrong:
         raise Refusal(wrong[0].code, fields=wrong)
+
+
+def check_code(code: str) -> None:
+    """Raises Refusal for a new code with signs nobody can see: it would look like another one (CUST-3)."""
+    if has_invisible(code):
+        raise Refusal(
+            "customer.code_invisible", fields=[FieldProblem("code", "customer.code_invisible")]
+        )
+
+
+def check_size(wanted: Customer) -> None:
+    """Raises Refusal when a record is so large that the ERP, which sends it to every till, would refuse it."""
+    if size := oversize(dump(wanted).decode()):
+        params = {"size": str(size), "limit": str(RECORD_BYTES)}
+        raise Refusal("customer.too_large", params)
 
 
 def _without_blanks(given: object) -> object:

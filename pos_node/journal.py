@@ -78,7 +78,8 @@ def record_change(connection: sqlite3.Connection, change: LocalChange, stamp: St
     seq = rows.take_number(connection)
     entry = _entry(change, stamp, epoch, seq)
     if len(entry.body) > envelope.MAX_BYTES:
-        raise Refusal("customer.too_large", {"limit": str(envelope.MAX_BYTES // 1024)})
+        params = {"size": str(len(entry.body)), "limit": str(envelope.MAX_BYTES)}
+        raise Refusal("customer.too_large", params)
     rows.append(connection, entry)
     return entry
 

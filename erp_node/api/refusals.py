@@ -28,6 +28,7 @@ STATUS = {
     "customer.anonymised": 410,
     "customer.changed_meanwhile": 412,
     "customer.too_large": 413,
+    "customer.code_invisible": 422,
     "customer.field_required": 422,
     "customer.field_invalid": 422,
     "request.centre_unknown": 422,

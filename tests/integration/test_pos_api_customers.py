@@ -218,6 +218,23 @@ async def test_cust_2_missing_fields_are_named_and_marked(anne: httpx.AsyncClien
     assert names(await listed(anne)) == []
 
 
+async def test_cust_2_cust_3_what_nobody_sees_is_refused_and_marked(
+    till: TestTill, anne: httpx.AsyncClient
+) -> None:
+    typed = {"kind": "retail", "code": "N-1", "first_name": "Jean", "last_name": "Dupont"}
+    for name, unseen in (("code", "N\u200b1"), ("last_name", "\u200b"), ("code", "\u2060")):
+        answer = await anne.post("/customers", json={**typed, name: unseen})
+        assert answer.status_code == 422, answer.text
+        assert [one["name"] for one in answer.json()["fields"]] == [name]
+    made = await anne.post("/customers", json=typed)
+    path = f"/customers/{made.json()['id']}"
+    answer = await anne.patch(path, json={"code": "N-1\u00ad"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "customer.code_invisible")
+    stored = retail("A\u200b", last_name="Dupont")
+    await till.hold(UUID(int=77), stored)
+    assert (await anne.patch(f"/customers/{UUID(int=77)}", json={"phone": "1"})).status_code == 200
+
+
 async def test_cust_3_a_taken_code_marks_its_field(till: TestTill, anne: httpx.AsyncClient) -> None:
     await till.hold(ID, retail("n-1"))
     answer = await anne.post("/customers", json=NEW)

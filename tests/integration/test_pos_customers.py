@@ -8,8 +8,10 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel
 
+from contracts import envelope
 from contracts.customers import Customer
 from contracts.journal import CustomerAdded, CustomerEdited
+from contracts.limits import RECORD_BYTES
 from contracts.registry import decode
 from contracts.search import CodeCheck, CodeChecked, Refused
 from pos_node.customers import Wish, etag_of
@@ -86,6 +88,26 @@ async def test_prev_2_a_centre_without_the_right_cannot_edit(till: TestTill) -> 
 async def test_cust_2_a_missing_field_saves_nothing(till: TestTill) -> None:
     refusal = await refusal_of_adding(till, draft(kind="retail", code="A-1", first_name="J"))
     assert [one.name for one in refusal.fields] == ["last_name"]
+
+
+async def test_sync_1_a_customer_the_erp_would_refuse_for_its_size_is_refused_at_once(
+    till: TestTill,
+) -> None:
+    signed = [
+        {"definition": f"d{n}", "state": "given", "signature": "é" * 22_000} for n in range(3)
+    ]
+    large = retail("A", consents=signed)
+    refused = await refusal_of_adding(till, draft(large))
+    size = len(envelope.dump(large))
+    assert refused.code == "customer.too_large"
+    assert refused.params["limit"] == str(RECORD_BYTES)
+    assert RECORD_BYTES < size < int(refused.params["size"]) < size + 500
+    await till.hold(ID, retail("A", consents=signed[:2]))
+    with pytest.raises(Refusal) as edited:
+        await till.customers.edit(ID, patch(consents=signed), ANNE)
+    assert (edited.value.code, await journalled(till)) == ("customer.too_large", [])
+    assert await till.shown(ID) == retail("A", consents=signed[:2])
+    await till.customers.edit(ID, patch(phone="1"), ANNE)
 
 
 async def test_cust_3_a_code_used_here_is_refused(till: TestTill) -> None:

@@ -86,6 +86,22 @@ def test_cust_2_a_missing_required_field_is_named() -> None:
     assert add(incomplete).customer is None
 
 
+def test_cust_2_cust_3_what_nobody_sees_is_refused_and_what_was_stored_is_let_be() -> None:
+    verdict = verdict_of(add(retail("A", last_name="\u200b")))
+    assert (verdict.code, verdict.params) == ("customer.field_required", {"field": "last_name"})
+    verdict = verdict_of(add(retail("A\u200b")))
+    assert (verdict.outcome, verdict.code) == ("refused", "customer.code_invisible")
+    assert verdict.params == {"field": "code"}
+    renamed = decide_edited(PLACE, edited(("code", "A", "A\u00ad")), held(retail("A")), {})
+    assert verdict_of(renamed).code == "customer.code_invisible"
+    emptied = edited(("last_name", "Dupont", "\u2060"))
+    assert verdict_of(decide_edited(PLACE, emptied, held(retail("A")), {})).params == {
+        "field": "last_name"
+    }
+    stored = held(retail("A\u200b"))
+    assert record_of(decide_edited(PLACE, edited(("phone", None, "1")), stored, {})).phone == "1"
+
+
 def test_a_record_no_page_could_carry_is_refused() -> None:
     huge = retail("A", attributes={f"a{n}": "x" * 250 for n in range(RECORD_BYTES // 250)})
     assert verdict_of(add(huge)).code == "customer.too_large"
@@ -251,7 +267,7 @@ def test_every_code_has_its_text() -> None:
     codes = {
         "customer.unknown", "customer.deleted", "customer.anonymised", "customer.not_available",
         "customer.no_edit_right", "customer.field_required", "customer.field_invalid", "customer.too_large",
-        "customer.renamed", "customer.conflict", "customer.description_read_only",
+        "customer.code_invisible", "customer.renamed", "customer.conflict", "customer.description_read_only",
         "customer.lowest_price_read_only", "journal.parked",
     }  # fmt: skip
     assert codes <= catalogue("en").keys()
