@@ -248,6 +248,12 @@ class StatusShown(BaseModel):
     centre: str
     online: Annotated[bool, Field(description="the ERP answers")]
     since: datetime
+    enrolment: Annotated[
+        Shown | None,
+        Field(
+            description="the ERP has enrolled the till otherwise than it runs: neither online nor complete"
+        ),
+    ]
     link: LinkShown
     complete: Annotated[bool, Field(description="every feed has reached its head once")]
     behind: int
