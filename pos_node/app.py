@@ -24,6 +24,7 @@ from pos_node import journal
 from pos_node.api.app import make_api
 from pos_node.api.till import Till, no_trouble
 from pos_node.catchup import CatchUp, try_following
+from pos_node.codes import Codes
 from pos_node.contact import Contact
 from pos_node.customers import Customers
 from pos_node.enrolment import Enrolled
@@ -227,7 +228,7 @@ async def make_node(outside: Outside) -> Node:
     till = Till(
         pos_id=pos_id, centre=address.centre, store=store,
         customers=Customers(
-            store, questions, online=online, wake_relay=relay.wake,
+            store, Codes(questions, contact, online=online), wake_relay=relay.wake,
             pos_id=pos_id, centre=address.centre, clock=clock, rng=rng,
         ),
         searches=searches, presence=presence, relay=relay, operators=operators, sessions=sessions,
