@@ -1,12 +1,12 @@
 """Why a change of a customer is not made: rules of business, answered with a text code. Pure."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
-from contracts.customers import REQUIRED, missing_fields
+from contracts.customers import REQUIRED, Address, missing_fields, second_main
 from contracts.limits import RECORD_BYTES
 from erp_node.store.customers import Held
 
@@ -49,6 +49,14 @@ def refuse_record(held: Held) -> Refusal | None:
     if len(held.text) * _MOST_WIRE > RECORD_BYTES and wire_bytes(held) > RECORD_BYTES:
         return Refusal("customer.too_large", {"limit": str(RECORD_BYTES)})
     return None
+
+
+def refuse_second_main(before: Sequence[Address], after: Sequence[Address]) -> Refusal | None:
+    """Why addresses cannot be put in place of others (ADDR-1), or None: those that were stored so stay."""
+    at = second_main(after)
+    if at is None or list(after) == list(before):
+        return None
+    return Refusal("address.second_main", field=f"addresses.{at}.type")
 
 
 def wire_bytes(held: Held) -> int:
