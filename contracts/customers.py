@@ -1,6 +1,6 @@
 """The whole customer record as it travels (CUST-2, ADDR-2, CONTACT-1, CONS-1), and reading parts of it fast."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from string import ascii_lowercase, ascii_uppercase
 from typing import Annotated, Any, Literal, TypeVar
@@ -61,7 +61,7 @@ Consents = Annotated[list[Consent], _each_once("definition")]
 
 
 class Address(Record):
-    """An address (ADDR-1, ADDR-2); exactly one of a customer's is of type main: the default."""
+    """An address (ADDR-1, ADDR-2); one of a customer's is of type main: the default (see `second_main`)."""
 
     id: UUID
     type: AddressType = "main"
@@ -137,6 +137,13 @@ class Customer(Record):
     @property
     def main_address(self) -> Address | None:
         return next((one for one in self.addresses if one.type == "main"), None)
+
+
+def second_main(addresses: Sequence[Address]) -> int | None:
+    """Where a list has a main address beside another one, which no customer has (ADDR-1). A rule for what is entered:
+    records that were stored with two are read as they are."""
+    mains = [at for at, one in enumerate(addresses) if one.type == "main"]
+    return mains[1] if len(mains) > 1 else None
 
 
 REQUIRED: dict[CustomerKind, tuple[str, ...]] = {

@@ -1,11 +1,11 @@
 """Why a change of a customer is not made: rules of business, answered with a text code. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
-from contracts.customers import REQUIRED, code_key, missing_fields
+from contracts.customers import REQUIRED, Address, code_key, missing_fields, second_main
 from contracts.limits import RECORD_BYTES
 from contracts.record import oversize
 from contracts.visibility import has_invisible
@@ -53,6 +53,22 @@ def refuse_record(held: Held, before: Held | None = None) -> Refusal | None:
 
 def _same_code(before: Held | None, after: Held) -> bool:
     return before is not None and code_key(before.code) == code_key(after.code)
+
+
+def refuse_second_main(before: Held | None, after: Sequence[Address]) -> Refusal | None:
+    """Why addresses cannot be put in place of a customer's (ADDR-1), or None: those that were stored so stay."""
+    at = second_main(after)
+    if at is None or (before is not None and _addresses_of(before) == list(after)):
+        return None
+    return Refusal("address.second_main", field=f"addresses.{at}.type")
+
+
+def _addresses_of(held: Held) -> list[Address] | None:
+    """None of a record that SQL made invalid."""
+    try:
+        return list(held.customer.addresses)
+    except ValidationError:
+        return None
 
 
 def refuse_invalid(error: ValidationError) -> Refusal:

@@ -24,8 +24,10 @@ from pos_node import journal
 from pos_node.api.app import make_api
 from pos_node.api.till import Till, no_trouble
 from pos_node.catchup import CatchUp, try_following
+from pos_node.codes import Codes
 from pos_node.contact import Contact
 from pos_node.customers import Customers
+from pos_node.enrolment import Enrolled
 from pos_node.epoch import open_epoch
 from pos_node.feed import FeedQueue, JournalSide
 from pos_node.loads import Loads
@@ -166,7 +168,10 @@ async def make_node(outside: Outside) -> Node:
     def online() -> bool:
         return presence.online
 
+    enrolled = Enrolled(address, clock.now)
+
     async def hear_welcome(welcome: Welcome, asked: Standing) -> None:
+        enrolled.hear(welcome)
         await relay.hear_welcome(welcome, asked)
         await unheard.hear(welcome, asked)
 
@@ -192,7 +197,9 @@ async def make_node(outside: Outside) -> Node:
     catch_up = CatchUp(store, questions, loads, side, address.scopes, applied=tidying.note, rng=rng)
     unheard = Unheard(pos_scope(pos_id), store, catch_up.want)
     sweep = Sweep(store, questions, side, address.scopes, pull=catch_up.want, rng=rng)
-    feed = FeedQueue(store, address.scopes, side, catch_up.want, tidying.note)
+    feed = FeedQueue(
+        store, address.scopes, side, catch_up.want, tidying.note, later=enrolled.will_follow
+    )
     urgent = Urgent(presence, relay)
     incoming.add(
         OrderedConsumer(
@@ -220,12 +227,12 @@ async def make_node(outside: Outside) -> Node:
     till = Till(
         pos_id=pos_id, centre=address.centre, store=store,
         customers=Customers(
-            store, questions, online=online, wake_relay=relay.wake,
+            store, Codes(questions, contact, online=online), wake_relay=relay.wake,
             pos_id=pos_id, centre=address.centre, clock=clock, rng=rng,
         ),
         searches=searches, presence=presence, relay=relay, operators=operators, sessions=sessions,
         gate=Gate(sessions, operators.find), clock=clock, loading=catch_up.loading, tidying=tidying.pending,
-        storage=outside.storage,
+        storage=outside.storage, moved=enrolled.moved,
     )  # fmt: skip
     links = (incoming, outgoing, asking)
     running = (*links, relay, presence, catch_up, sweep, tidying)

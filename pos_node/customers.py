@@ -8,18 +8,15 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-import structlog
 from pydantic import ValidationError
 
-from contracts import envelope
 from contracts.changes import Change, diff
 from contracts.customers import Customer, CustomerKind, code_key, tax_key
-from contracts.envelope import MessageError, dump
+from contracts.envelope import dump
 from contracts.journal import Author, CustomerAdded, CustomerEdited
-from contracts.search import CodeCheck, CodeChecked
 from contracts.settings import Settings
-from messaging.channel import MessagingError
 from messaging.clock import Clock
+from pos_node.codes import Codes
 from pos_node.drafts import (
     CustomerDraft,
     NewId,
@@ -29,7 +26,6 @@ from pos_node.drafts import (
     new_customer,
 )
 from pos_node.journal import Stamp, record_change
-from pos_node.questions import Questions
 from pos_node.refusal import Refusal
 from pos_node.store import customers as rows
 from pos_node.store.customers import StoredCustomer
@@ -41,10 +37,6 @@ from web.sessions import Account
 EDIT_RIGHT = "customer.edit"
 ETAG = re.compile(r"[0-9a-f]{24}")
 """What `etag_of` makes."""
-CODE_CHECK_S = 1.0
-"""How long a cashier waits for the ERP's word on a code; without it the ERP arbitrates later (CUST-4)."""
-
-_log = structlog.get_logger("customers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +106,8 @@ class Customers:
     def __init__(
         self,
         store: Store,
-        questions: Questions,
+        codes: Codes,
         *,
-        online: Callable[[], bool],
         wake_relay: Callable[[], None],
         pos_id: str,
         centre: str,
@@ -124,8 +115,7 @@ class Customers:
         rng: random.Random,
     ) -> None:
         self._store = store
-        self._questions = questions
-        self._online = online
+        self._codes = codes
         self._wake_relay = wake_relay
         self._pos_id = pos_id
         self._centre = centre
@@ -224,16 +214,7 @@ class Customers:
 
     async def _ask_for_code(self, code: str, customer_id: UUID | None) -> None:
         """Refuses a code the ERP knows to be used; no answer in time is no refusal (CUST-3, CUST-4)."""
-        if not self._online():
-            return
-        try:
-            question = CodeCheck(code=code, customer_id=customer_id)
-            answer = await self._questions.ask(question, CODE_CHECK_S)
-            checked = envelope.read_data(CodeChecked, answer.raw)
-        except (MessagingError, MessageError) as error:
-            _log.info("code not checked", action="code_unchecked", reason=str(error))
-            return
-        if checked.taken:
+        if await self._codes.taken(code, customer_id):
             raise code_taken(code)
 
     def _author(self, who: Account) -> Author:

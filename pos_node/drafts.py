@@ -18,6 +18,7 @@ from contracts.customers import (
     Side,
     Text,
     missing_fields,
+    second_main,
 )
 from contracts.envelope import dump
 from contracts.limits import RECORD_BYTES
@@ -73,7 +74,7 @@ class CustomerDraft(Customer):
 def new_customer(draft: CustomerDraft, new_id: NewId) -> Customer:
     """The customer a draft makes. Raises Refusal `customer.incomplete`, marking each missing field (CUST-2)."""
     _check_parts(draft)
-    return _complete(_typed(draft, None, new_id))
+    return _with_one_main(_complete(_typed(draft, None, new_id)), None)
 
 
 def patched(seen: Customer, draft: CustomerDraft, new_id: NewId) -> Customer:
@@ -82,14 +83,14 @@ def patched(seen: Customer, draft: CustomerDraft, new_id: NewId) -> Customer:
     typed = _typed(draft, seen, new_id)
     tree = seen.model_dump(mode="json", exclude_none=True)
     attributes = {**tree.get("attributes", {}), **typed.get("attributes", {})}
-    return _complete({**tree, **typed, "attributes": attributes})
+    return _with_one_main(_complete({**tree, **typed, "attributes": attributes}), seen)
 
 
 def replaced(seen: Customer, draft: CustomerDraft, new_id: NewId) -> Customer:
     """The customer as the draft has it; what only the ERP writes stays. Raises Refusal as `new_customer`."""
     _check_parts(draft)
     kept = {name: getattr(seen, name) for name in READ_ONLY}
-    return _complete({**kept, **_typed(draft, seen, new_id)})
+    return _with_one_main(_complete({**kept, **_typed(draft, seen, new_id)}), seen)
 
 
 def check_read_only(seen: Customer | None, wanted: Customer, default_price: bool) -> None:
@@ -165,6 +166,15 @@ def _complete(tree: dict[str, Any]) -> Customer:
 def _incomplete(names: tuple[str, ...]) -> Refusal:
     marks = [FieldProblem(name, "customer.field_required") for name in names]
     return Refusal("customer.incomplete", fields=marks)
+
+
+def _with_one_main(customer: Customer, seen: Customer | None) -> Customer:
+    """The same. Raises Refusal when two addresses are main ones (ADDR-1), unless they were so before."""
+    at = second_main(customer.addresses)
+    if at is not None and (seen is None or customer.addresses != seen.addresses):
+        wrong = FieldProblem(f"addresses.{at}.type", "address.second_main")
+        raise Refusal("request.invalid", fields=[wrong])
+    return customer
 
 
 def _check_parts(draft: CustomerDraft) -> None:

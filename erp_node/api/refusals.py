@@ -31,6 +31,7 @@ STATUS = {
     "customer.code_invisible": 422,
     "customer.field_required": 422,
     "customer.field_invalid": 422,
+    "address.second_main": 422,
     "request.centre_unknown": 422,
     "till.unknown": 404,
     "reference.unknown_kind": 404,

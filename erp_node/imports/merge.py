@@ -10,7 +10,7 @@ from msgspec import structs
 from contracts.customers import Address, Consent, Customer, code_key
 from erp_node.centres import unknown_place
 from erp_node.imports.rows import Patch, Placing, Row, reason_of
-from erp_node.refusals import refuse_record
+from erp_node.refusals import refuse_record, refuse_second_main
 from erp_node.store.customers import Held
 
 _NAMESPACE = UUID("0f6f2a60-8a65-4c4e-9d0b-6c2f1e6a7b11")
@@ -76,7 +76,7 @@ def merge_row(row: Row, customer_id: UUID, held: Held | None) -> Held | Fault:
     if row.patch is not None:
         record = _patched(held.customer if held else None, record, row.patch, customer_id)
     after = before if held and record == held.customer else before.with_customer(record)
-    if refusal := refuse_record(after, held):
+    if refusal := refuse_record(after, held) or refuse_second_main(held, record.addresses):
         missing = refusal.code == "customer.field_required"
         code = "request.field_missing" if missing else refusal.code
         return Fault(refusal.field or "", reason_of(code, refusal.params))

@@ -1,10 +1,11 @@
 """Customers over the ERP's API, on PostgreSQL."""
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -120,6 +121,22 @@ async def test_cust_2_a_mistyped_field_is_refused_by_its_path_at_any_depth(api: 
     problem = await api.send("PATCH", path, patch, status=422)
     assert [one["name"] for one in problem["fields"]] == ["addresses.0.twon"]
     assert (await api.get(path))["version"] == 1
+
+
+async def test_addr_1_a_second_main_address_is_refused_by_name(api: Api) -> None:
+    mains = [{"id": str(UUID(int=n)), "town": "Lyon", "type": "main"} for n in (1, 2)]
+    new = {"record": _record("X-1", addresses=mains)}
+    problem = await api.send("POST", "/customers", new, status=422)
+    assert problem["code"] == "address.second_main"
+    assert [one["name"] for one in problem["fields"]] == ["addresses.1.type"]
+    path = f"/customers/{(await _make(api, addresses=mains[:1]))['id']}"
+    problem = await api.send("PATCH", path, {"addresses": mains}, status=422)
+    assert problem["code"] == "address.second_main"
+    await api.pool.execute(
+        "UPDATE customer SET record = record || $1::jsonb", json.dumps({"addresses": mains})
+    )
+    stored = await api.send("PATCH", path, {"phone": "+33 1"})
+    assert len(stored["record"]["addresses"]) == 2, "what is stored so can be read and edited"
 
 
 async def test_cust_3_a_code_in_use_is_refused_whatever_its_case(api: Api) -> None:

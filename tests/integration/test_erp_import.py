@@ -360,6 +360,14 @@ async def test_the_rejected_row_stands_in_the_rejects_file(importer: Importer) -
     assert row[3] == 'retail,A,"Du""pont, dit\nle Grand",Jean,' + "1" * 61
 
 
+async def test_addr_1_a_row_with_two_main_addresses_is_rejected(importer: Importer) -> None:
+    mains = [{"id": str(uuid4()), "town": town} for town in ("Lyon", "Paris")]
+    await importer.json({"kind": "business", "code": "A", "name": "A", "addresses": mains})
+    ((_, column, reason),) = importer.rejected()
+    assert column == "addresses.1.type"
+    assert "one main address" in reason
+
+
 async def test_reasons_are_the_texts_of_the_api(importer: Importer) -> None:
     born = {"birth_date": "31/01/1980", "reverse_charge": "perhaps"}
     twice = {"consents": [{"definition": "news", "state": "given"}] * 2}

@@ -117,6 +117,30 @@ async def test_the_list_goes_on_where_a_page_ended(till: TestTill, anne: httpx.A
     assert (third["more"], third["next"], third["banner"]) == (False, None, None)
 
 
+async def test_list_1_a_last_customer_renamed_meanwhile_hides_nobody(
+    till: TestTill, anne: httpx.AsyncClient
+) -> None:
+    for n, first in enumerate("abcdefghij"):
+        one = retail(f"C-{n}", last_name="Bernardin", first_name=first)
+        await till.hold(UUID(int=100 + n), one)
+    first_page = await listed(anne, limit=4)
+    renamed = retail("C-3", last_name="Bernardin", first_name="zz")
+    await till.hold(UUID(int=103), renamed, version=2)
+    second = await listed(anne, limit=10, after=first_page["next"])
+    assert names(second) == [f"Bernardin {first}" for first in [*"efghij", "zz"]]
+
+
+async def test_search_3_the_banner_is_decided_by_what_matches_however_few_are_listed(
+    till: TestTill, anne: httpx.AsyncClient
+) -> None:
+    for n in range(7):
+        await till.hold(UUID(int=100 + n), retail(f"C-{n}", last_name="Dupont" if n else "Durand"))
+    six = await listed(anne, phrase="dupont", limit=1)
+    seven = await listed(anne, phrase="du", limit=1)
+    assert (len(six["rows"]), six["banner"]["button_active"]) == (1, True)
+    assert (len(seven["rows"]), seven["banner"]["button_active"]) == (1, False)
+
+
 async def test_search_2_and_search_3_the_banner_comes_with_the_list(
     till: TestTill, anne: httpx.AsyncClient
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 from msgspec import structs
 
 from contracts.changes import Change
-from contracts.customers import Customer
+from contracts.customers import Address, Customer
 from contracts.journal import CustomerAdded, CustomerEdited, Verdict
 from contracts.limits import RECORD_BYTES
 from contracts.settings import Settings
@@ -237,6 +237,30 @@ def test_cust_13_the_same_field_on_both_sides_keeps_the_erps_value() -> None:
     assert (verdict.outcome, verdict.code) == ("conflict", "customer.conflict")
     assert [(one.path, one.stands, one.lost) for one in verdict.lost] == [("phone", "2", "1")]
     assert ("phone", '"2"', '"1"', False) in lines(decision)
+
+
+def test_addr_1_two_tills_with_a_main_address_each_the_second_is_told() -> None:
+    first, second = UUID(int=1), UUID(int=2)
+    there = retail("A").model_copy(update={"addresses": [Address(id=first, town="Lyon")]})
+    own = {"id": str(second), "type": "main", "town": "Paris"}
+    decision = decide_edited(PLACE, edited((f"addresses.{second}", None, own)), held(there), {})
+    assert decision.customer is None
+    verdict = verdict_of(decision)
+    assert (verdict.outcome, verdict.code) == ("conflict", "customer.conflict")
+    assert [(one.path, one.stands, one.lost) for one in verdict.lost] == [
+        (f"addresses.{second}", None, {**own, "consents": []})
+    ]
+    assert [(path, kept) for path, _, _, kept in lines(decision)] == [
+        (f"addresses.{second}", False)
+    ]
+
+
+def test_addr_1_a_new_customer_with_two_main_addresses_keeps_the_first() -> None:
+    first, second = UUID(int=1), UUID(int=2)
+    both = [Address(id=first, town="Lyon"), Address(id=second, town="Paris")]
+    decision = add(retail("A").model_copy(update={"addresses": both}))
+    assert [one.id for one in record_of(decision).addresses] == [first]
+    assert [one.path for one in verdict_of(decision).lost] == [f"addresses.{second}"]
 
 
 def test_i9_an_edit_that_is_there_already_changes_nothing() -> None:
