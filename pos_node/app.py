@@ -12,7 +12,7 @@ from typing import Any
 
 from contracts.presence import Welcome
 from contracts.topology import TillAddress, pos_scope
-from messaging.amqp import AmqpBroker
+from messaging.amqp import AmqpBroker, address_of
 from messaging.channel import Broker
 from messaging.clock import Clock, SystemClock
 from messaging.connection import Link
@@ -110,7 +110,8 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What a till needs of the world. `store`: its file, open. `folder`: where a first load makes its new file."""
+    """What a till needs of the world. `store`: its file, open. `folder`: where a first load makes its new file.
+    `broker_address`: its host and port, for the log."""
 
     pos_id: str
     address: TillAddress
@@ -121,6 +122,7 @@ class Outside:
     rng: random.Random
     observer: Observer
     storage: Callable[[], str | None] = no_trouble
+    broker_address: str = ""
 
 
 async def open_node(settings: PosSettings, who: Enrolment, stack: AsyncExitStack) -> Node:
@@ -136,7 +138,7 @@ async def open_node(settings: PosSettings, who: Enrolment, stack: AsyncExitStack
     stack.callback(end_trace)
     outside = Outside(
         who.pos_id, address, store, settings.data, AmqpBroker(who.amqp_url), clock,
-        random.Random(), observer, lambda: store.trouble,
+        random.Random(), observer, lambda: store.trouble, address_of(who.amqp_url),
     )  # fmt: skip
     node = await make_node(outside)
     stack.push_async_callback(node.till.searches.close)
@@ -154,9 +156,11 @@ async def make_node(outside: Outside) -> Node:
             await store.write(limit_progress, at_start.last_seq, priority=Priority.JOURNAL)
     await try_following(store, address.scopes)
 
-    incoming = Link(outside.broker, f"{pos_id} feed", clock=clock, rng=rng)
-    outgoing = Link(outside.broker, f"{pos_id} journal", clock=clock, rng=rng)
-    asking = Link(outside.broker, f"{pos_id} questions", clock=clock, rng=rng)
+    def link(name: str) -> Link:
+        address = outside.broker_address
+        return Link(outside.broker, f"{pos_id} {name}", clock=clock, rng=rng, address=address)
+
+    incoming, outgoing, asking = link("feed"), link("journal"), link("questions")
     requester = Requester(address.reply_queue, rng=rng, observer=observer)
     publisher = Publisher(f"{pos_id} publisher", observer=observer)
 
