@@ -40,6 +40,7 @@ from pos_node.store.database import Priority, Store, StoreError
 from pos_node.store.journal import Standing, limit_progress, read_limit, read_standing
 from pos_node.store.notices import add_notice
 from pos_node.store.opening import open_store
+from pos_node.store.owner import claim
 from pos_node.store.privacy import make_folder
 from pos_node.sweep import Sweep
 from pos_node.tidying import Tidying
@@ -99,6 +100,16 @@ def _make_folder(data: Path) -> None:
         raise CannotRun(f"COMPTOIR_POS_DATA: {data}: {error.strerror or error}") from None
 
 
+async def _check_owner(store: Store, who: Enrolment, data: Path) -> None:
+    """Changes that wait in another till's file would be sent as this one's, and be taken for forged (I10)."""
+    owner = await claim(store, who.pos_id)
+    if owner != who.pos_id:
+        raise CannotRun(
+            f"COMPTOIR_POS_DATA: {data} belongs to the till {owner}, and the enrolment is that of "
+            f"{who.pos_id}; give each till a folder of its own"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """The parts that run, and what the HTTP API needs of them."""
@@ -134,6 +145,7 @@ async def open_node(settings: PosSettings, who: Enrolment, stack: AsyncExitStack
     stamp = clock.now().strftime("%Y%m%dT%H%M%S")
     store = await open_store(settings.data / DATABASE_FILE, stamp=stamp, fold=journal.fold)
     stack.push_async_callback(store.close)
+    await _check_owner(store, who, settings.data)
     observer, end_trace = recorder_or_none(settings.trace, address.user, clock, settings.trace_key)
     stack.callback(end_trace)
     outside = Outside(
