@@ -9,15 +9,14 @@ from typing import TextIO
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import asyncpg
-from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
-from contracts.reference import ReferenceRecord
 from contracts.topology import Rights, erp_topology
 from erp_node import reference, tills
 from erp_node.imports import ImportReport, WrongFile, import_file
 from erp_node.operators import UnknownRight, WrongUser, set_user
+from erp_node.reference_file import WrongLine, load_reference
 from erp_node.settings import ErpSettings
 from erp_node.store.faults import is_transient
 from erp_node.store.migrations import WrongDatabase, migrate
@@ -140,10 +139,9 @@ async def add_erp_user(
 
 async def load_reference_file(settings: ErpSettings, file: Path) -> int:
     """Loads reference records, one JSON object per line; nothing is loaded when a line is wrong."""
-    records = [_read_reference(n, line) for n, line in enumerate(_lines(file), 1) if line.strip()]
+    lines = _lines(file)
     async with mendable(), pool_of(settings) as pool:
-        await reference.put_all(pool, records)
-    return len(records)
+        return await load_reference(pool, lines)
 
 
 def till_url(erp_url: str, user: str, password: str) -> str:
@@ -199,6 +197,7 @@ async def mendable() -> AsyncIterator[None]:
         UnknownRight,
         WrongUser,
         WrongFile,
+        WrongLine,
         tills.WrongTill,
         reference.WrongRecord,
     ) as error:
@@ -238,20 +237,8 @@ async def make_erp_user(settings: ErpSettings, admin: Admin) -> None:
     await apply_policies(admin, erp_topology().policies)
 
 
-_REFERENCE: TypeAdapter[ReferenceRecord] = TypeAdapter(ReferenceRecord)
-
-
-def _read_reference(number: int, line: str) -> ReferenceRecord:
-    try:
-        return _REFERENCE.validate_json(line)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(step) for step in first["loc"]) or "line"
-        raise CannotDo(f"line {number}: {where}: {first['msg']}") from None
-
-
 def _lines(file: Path) -> list[str]:
     try:
-        return file.read_text("utf-8").splitlines()
+        return file.read_text("utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise CannotDo(f"{file}: {error}") from None
