@@ -112,8 +112,10 @@ def enrol_till(
 
     settings = _settings()
     path = output or Path(f"{pos_id}.toml")
-    _run(lambda: enrol(settings, pos_id, centre, mode, path))
+    defined = _run(lambda: enrol(settings, pos_id, centre, mode, path))
     typer.echo(f"{pos_id} enrolled; take {path} to the till")
+    if not defined:
+        typer.echo(f"no centre is defined yet, {centre} neither: load it with `erp load-reference`")
 
 
 @app.command(epilog=_SETTINGS)

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 
 from contracts.topology import Rights, erp_topology
 from erp_node import reference, tills
+from erp_node.centres import known_centres
 from erp_node.imports import ImportReport, WrongFile, import_file
 from erp_node.operators import UnknownRight, WrongUser, set_user
 from erp_node.reference_file import WrongLine, load_reference
@@ -77,8 +78,9 @@ async def import_with_progress(
             )
 
 
-async def enrol(settings: ErpSettings, pos_id: str, centre: str, mode: Mode, path: Path) -> None:
-    """Enrols a till and writes its enrolment file, readable by its owner alone.
+async def enrol(settings: ErpSettings, pos_id: str, centre: str, mode: Mode, path: Path) -> bool:
+    """Enrols a till and writes its enrolment file, readable by its owner alone; whether its centre is defined, which
+    is not asked for as long as no centre is.
 
     A file that cannot be written is found out before the till gets another password.
     """
@@ -90,6 +92,7 @@ async def enrol(settings: ErpSettings, pos_id: str, centre: str, mode: Mode, pat
             channel_of(settings) as channel,
         ):
             enrolment = await tills.enrol_till(pool, admin, channel, pos_id, centre, mode)
+            defined = centre in await known_centres(pool)
         lines = {
             "pos_id": pos_id,
             "centre": centre,
@@ -97,6 +100,7 @@ async def enrol(settings: ErpSettings, pos_id: str, centre: str, mode: Mode, pat
             "amqp_url": till_url(settings.amqp_url, enrolment.user, enrolment.password),
         }
         file.write("".join(f'{name} = "{value}"\n' for name, value in lines.items()))
+    return defined
 
 
 @contextmanager

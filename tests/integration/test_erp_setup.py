@@ -158,3 +158,18 @@ async def test_a_user_without_a_password_is_refused_in_one_line(settings: ErpSet
     assert code == 1
     assert "the password must have" in err
     assert "Traceback" not in err
+
+
+async def test_enrolling_tells_that_a_centre_is_not_defined_as_long_as_none_is(
+    settings: ErpSettings, pos_id: str, folder: Path
+) -> None:
+    argv = ["erp", "enrol-till", pos_id, "--centre", "C1", "--output", str(folder / "t.toml")]
+    _, before, _ = await run_command(argv, {})
+    assert "no centre is defined yet, C1 neither" in before
+    file = folder / "stores.jsonl"
+    file.write_text('{"kind": "centre", "code": "C1"}')
+    await run_command(["erp", "load-reference", str(file)], {})
+    code, after, _ = await run_command(argv, {})
+    assert (code, len(after.splitlines())) == (0, 1)
+    code, _, err = await run_command([*argv, "--centre", "C2"], {})
+    assert (code, "there is no centre C2" in err) == (1, True)
