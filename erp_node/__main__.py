@@ -138,7 +138,7 @@ def add_user(
 ) -> None:
     """Adds a user of the ERP's HTTP API, or gives an existing one a new password and rights.
 
-    The password is asked for, or taken from COMPTOIR_PASSWORD.
+    The password, of 8 signs at least, is asked for, or taken from COMPTOIR_PASSWORD.
     """
     from erp_node.setup import add_erp_user
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from argon2 import PasswordHasher, Type, profiles
 from argon2.exceptions import InvalidHashError, VerificationError
 
+SHORTEST = 8
+"""Signs of a password that somebody sets; log-ins take shorter ones, set before there was this least."""
+
 LONGEST = 1_000
 """Signs of a password; more would only cost time."""
 
