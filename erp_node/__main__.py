@@ -124,8 +124,8 @@ def retire_till(pos_id: str) -> None:
     from erp_node.setup import retire
 
     settings = _settings()
-    _run(lambda: retire(settings, pos_id))
-    typer.echo(f"{pos_id} retired")
+    now = _run(lambda: retire(settings, pos_id))
+    typer.echo(f"{pos_id} retired" if now else f"{pos_id} was retired already")
 
 
 @app.command(epilog=_SETTINGS)

@@ -93,13 +93,8 @@ async def enrol(settings: ErpSettings, pos_id: str, centre: str, mode: Mode, pat
         ):
             enrolment = await tills.enrol_till(pool, admin, channel, pos_id, centre, mode)
             defined = centre in await known_centres(pool)
-        lines = {
-            "pos_id": pos_id,
-            "centre": centre,
-            "mode": mode,
-            "amqp_url": till_url(settings.amqp_url, enrolment.user, enrolment.password),
-        }
-        file.write("".join(f'{name} = "{value}"\n' for name, value in lines.items()))
+        url = till_url(settings.amqp_url, enrolment.user, enrolment.password)
+        file.write(enrolment.file(url))
     return defined
 
 
@@ -122,15 +117,15 @@ def _private_file(path: Path) -> Iterator[TextIO]:
         raise CannotDo(f"{path}: {error.strerror or error}") from None
 
 
-async def retire(settings: ErpSettings, pos_id: str) -> None:
-    """Takes a till's broker user and queues away."""
+async def retire(settings: ErpSettings, pos_id: str) -> bool:
+    """Takes a till's broker user and queues away; False when it was retired before."""
     async with (
         mendable(),
         pool_of(settings) as pool,
         admin_of(settings) as admin,
         channel_of(settings) as channel,
     ):
-        await tills.retire_till(pool, admin, channel, pos_id)
+        return await tills.retire_till(pool, admin, channel, pos_id)
 
 
 async def add_erp_user(

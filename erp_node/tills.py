@@ -71,6 +71,12 @@ class Enrolment:
     user: str
     password: str
 
+    def file(self, amqp_url: str) -> str:
+        """The text of the enrolment file a till starts from (TOML); `amqp_url` holds its user and password."""
+        lines = {"pos_id": self.pos_id, "centre": self.centre, "mode": self.mode}
+        written = {**lines, "amqp_url": amqp_url}
+        return "".join(f'{name} = "{value}"\n' for name, value in written.items())
+
 
 @dataclass(frozen=True, slots=True)
 class ScopeStanding:
@@ -121,8 +127,8 @@ async def enrol_till(
     return Enrolment(pos_id, centre, mode, user_of(pos_id), password)
 
 
-async def retire_till(pool: Pool, users: BrokerUsers, channel: Channel, pos_id: str) -> None:
-    """Takes a till's user and queues away, and what the feeds kept for it.
+async def retire_till(pool: Pool, users: BrokerUsers, channel: Channel, pos_id: str) -> bool:
+    """Takes a till's user and queues away, and what the feeds kept for it; False when it was retired before.
 
     Right to repeat when it failed halfway, as often as wanted. Raises WrongTill when there never was
     such a till, messaging.admin.AdminError, or MessagingError.
@@ -138,6 +144,7 @@ async def retire_till(pool: Pool, users: BrokerUsers, channel: Channel, pos_id: 
         if error.status != NOT_FOUND:
             raise
     await remove(channel, till_topology(till.address, till.partition))
+    return till.active
 
 
 async def declare_everything(pool: Pool, channel: Channel) -> None:

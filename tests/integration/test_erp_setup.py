@@ -173,3 +173,11 @@ async def test_enrolling_tells_that_a_centre_is_not_defined_as_long_as_none_is(
     assert (code, len(after.splitlines())) == (0, 1)
     code, _, err = await run_command([*argv, "--centre", "C2"], {})
     assert (code, "there is no centre C2" in err) == (1, True)
+
+
+async def test_a_till_retired_twice_is_said_to_be_retired_already(
+    settings: ErpSettings, pos_id: str, folder: Path
+) -> None:
+    await enrol(settings, pos_id, "C1", "full", folder / "till.toml")
+    said = [(await run_command(["erp", "retire-till", pos_id], {}))[:2] for _ in range(2)]
+    assert said == [(0, f"{pos_id} retired\n"), (0, f"{pos_id} was retired already\n")]
