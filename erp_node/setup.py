@@ -202,7 +202,7 @@ async def mendable() -> AsyncIterator[None]:
     ) as error:
         raise CannotDo(str(error)) from None
     except AdminError as error:
-        raise CannotDo(f"broker administration: {error}") from None
+        raise CannotDo(f"COMPTOIR_AMQP_ADMIN_URL: {error}") from None
     except MessagingError as error:
         raise CannotDo(f"COMPTOIR_AMQP_URL: {error}") from None
     except OSError as error:

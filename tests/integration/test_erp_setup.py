@@ -5,6 +5,7 @@ import socket
 import tomllib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -181,3 +182,13 @@ async def test_a_till_retired_twice_is_said_to_be_retired_already(
     await enrol(settings, pos_id, "C1", "full", folder / "till.toml")
     said = [(await run_command(["erp", "retire-till", pos_id], {}))[:2] for _ in range(2)]
     assert said == [(0, f"{pos_id} retired\n"), (0, f"{pos_id} was retired already\n")]
+
+
+async def test_a_wrong_administrators_password_is_said_to_be_that_settings_fault(
+    settings: ErpSettings, pos_id: str, folder: Path
+) -> None:
+    wrong = settings.amqp_admin_url.replace("@", "x@", 1) if settings.amqp_admin_url else ""
+    mistaken = settings.model_copy(update={"amqp_admin_url": wrong})
+    with pytest.raises(CannotDo, match=r"^COMPTOIR_AMQP_ADMIN_URL: .*: 401 ") as said:
+        await enrol(mistaken, pos_id, "C1", "full", folder / "till.toml")
+    assert str(urlsplit(wrong).password) not in str(said.value)
