@@ -95,6 +95,8 @@ def _tills(first: Movement, second: Movement) -> Iterator[Stuck]:
         if not till.online:
             yield Stuck("till", where, till.seen_at, _silence(till))
             continue
+        if till.twice:
+            yield Stuck("till", where, None, "runs twice: two data folders under one enrolment")
         if (oldest := till.oldest_waiting_at) and second.at - oldest > LATE:
             yield Stuck("till", where, oldest, f"{till.waiting} changes made there are not here")
         if (rows := _held(before.get(till.pos_id), till)) > 0:

@@ -91,7 +91,7 @@ class ScopeStanding:
 
 @dataclass(frozen=True, slots=True)
 class TillStanding:
-    """How far one till is, as it last said."""
+    """How far one till is, as it last said. `twice`: two processes greet under its name."""
 
     pos_id: str
     centre: str
@@ -102,6 +102,7 @@ class TillStanding:
     waiting: int
     oldest_waiting_at: datetime | None
     scopes: tuple[ScopeStanding, ...]
+    twice: bool = False
 
     @property
     def behind(self) -> int:
@@ -221,6 +222,7 @@ def standing_of(till: HeardTill, heads: dict[str, int]) -> TillStanding:
         waiting=hello.waiting if hello else 0,
         oldest_waiting_at=hello.oldest_waiting_at if hello else None,
         scopes=tuple(ScopeStanding(s, cursors.get(s, 0), heads.get(s, 0)) for s in scopes),
+        twice=till.twice,
     )
 
 

@@ -42,6 +42,7 @@ class TillShown(BaseModel):
     oldest_waiting_s: float | None
     behind: Annotated[int, Field(description="rows, over all its feeds")]
     scopes: list[ScopeShown]
+    twice: Annotated[bool, Field(description="two tills run under this one enrolment")]
 
 
 class Tills(BaseModel):
@@ -141,4 +142,5 @@ def _shown(till: TillStanding, now: datetime) -> TillShown:
             ScopeShown(scope=one.scope, cursor=one.cursor, head=one.head, behind=one.behind)
             for one in till.scopes
         ],
+        twice=till.twice,
     )

@@ -91,6 +91,11 @@ def test_a_silent_till_is_told_with_since_when_and_what_it_lacks() -> None:
     assert (never.since, never.why) == (None, "never heard")
 
 
+def test_a_till_that_runs_twice_is_told() -> None:
+    (one,) = found(replace(CALM, tills=(replace(till(), twice=True),)))
+    assert (one.where, one.why[:10]) == ("lyon-1 (lyon)", "runs twice")
+
+
 def test_changes_of_a_till_that_is_there_are_stuck_after_a_minute() -> None:
     late, young = NOON - timedelta(seconds=61), NOON - timedelta(seconds=59)
     (one,) = found(replace(CALM, tills=(till(waiting=4, oldest=late),)))
