@@ -65,7 +65,7 @@ async def _condition(settings: ErpSettings, pool: Pool) -> Condition:
     broker, dead, unread = await _ask_broker(settings)
     return Condition(
         erp_at=url,
-        erp=await _ask_erp(url),
+        erp=await _ask_erp(url) if settings.http_port else None,  # 0: it took a port nobody knows
         broker_at=address_of(settings.amqp_url),
         broker=broker,
         dead=dead,
