@@ -26,12 +26,14 @@ async def answer_hello(desk: Desk, delivery: Delivery) -> Reply | None:
 async def _welcome(desk: Desk, question: Question[Hello]) -> Welcome:
     till, hello = question.till, question.data
     address = TillAddress(till.pos_id, till.centre, full=not till.local_only)
+    progress = await store.read_progress(desk.pool, till.pos_id, hello.epoch)
     return Welcome(
         pos_id=till.pos_id,
         centre=till.centre,
         full=address.full,
         scopes=list(address.scopes),
         epoch=hello.epoch,
-        applied_seq=await store.read_applied_seq(desk.pool, till.pos_id, hello.epoch),
+        applied_seq=progress.seq,
+        content=progress.content_of(progress.seq),
         now=desk.clock.now(),
     )

@@ -6,7 +6,6 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from aiormq.channel import Channel as LibraryChannel
 from aiormq.connection import Connection as LibraryConnection
-from aiormq.exceptions import AMQPError
 from pamqp.common import FieldTable
 
 from messaging.amqp_channel import AmqpChannel
@@ -52,7 +51,8 @@ class AmqpBroker:
         stream = Stream(self._url, name)
         try:
             await stream.connect()
-        except (AMQPError, OSError) as error:
+        except Exception as error:
+            # The library lets anything through, such as StopAsyncIteration at an early end: it costs this try alone.
             raise stream.failure(error) from None
         except asyncio.CancelledError:
             stream.transport.abort()

@@ -36,6 +36,7 @@ from ops.system import (
     make_system,
     remove_system,
 )
+from ops.told import until_told
 
 STORY = (*sync.STEPS, *searching.STEPS, *editing.STEPS)
 FILL_TIMEOUT_S = 3_600.0
@@ -46,32 +47,12 @@ def run_demo(*, check: bool, customers: int, stores: int, seed: int, consent: bo
     """Runs the demo until told to stop, or the story to its end; the exit code."""
     console = Console()
     try:
-        return asyncio.run(_until_told(_demo(console, check, customers, stores, seed, consent)))
+        return asyncio.run(until_told(_demo(console, check, customers, stores, seed, consent)))
     except (ServiceError, SystemFailed, NotReady, NotSeen, httpx.TransportError) as error:
         console.print(str(error), style="red", markup=False, highlight=False)
         return 1
     except KeyboardInterrupt:
         return 130
-
-
-async def _until_told(work: "asyncio.Future[int] | object") -> int:
-    """SIGTERM and SIGINT end it in order: everything started is stopped and removed."""
-    task: asyncio.Task[int] = asyncio.ensure_future(work)  # type: ignore[arg-type]
-    told = False
-
-    def stop() -> None:
-        nonlocal told
-        told = True
-        task.cancel()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop)
-    try:
-        return await task
-    except asyncio.CancelledError:
-        if not told:
-            raise
-        return 0
 
 
 async def _demo(

@@ -24,8 +24,10 @@ from pos_node import journal
 from pos_node.api.app import make_api
 from pos_node.api.till import Till, no_trouble
 from pos_node.catchup import CatchUp, try_following
+from pos_node.codes import Codes
 from pos_node.contact import Contact
 from pos_node.customers import Customers
+from pos_node.enrolment import Enrolled
 from pos_node.epoch import open_epoch
 from pos_node.feed import FeedQueue, JournalSide
 from pos_node.loads import Loads
@@ -38,7 +40,6 @@ from pos_node.search import Searches
 from pos_node.settings import Enrolment, PosSettings
 from pos_node.store.database import Priority, Store, StoreError
 from pos_node.store.journal import Standing, limit_progress, read_limit, read_standing
-from pos_node.store.notices import add_notice
 from pos_node.store.opening import open_store
 from pos_node.store.owner import claim
 from pos_node.store.privacy import make_folder
@@ -164,8 +165,8 @@ async def make_node(outside: Outside) -> Node:
     epoch_file = outside.folder / EPOCH_FILE
     at_start = await open_epoch(store, epoch_file, rng)
     with suppress(StoreError):  # an earlier limit is as good
-        if await store.read(read_limit) != at_start.last_seq:
-            await store.write(limit_progress, at_start.last_seq, priority=Priority.JOURNAL)
+        if await store.read(read_limit) is None:
+            await store.write(limit_progress, priority=Priority.JOURNAL)
     await try_following(store, address.scopes)
 
     def link(name: str) -> Link:
@@ -183,7 +184,10 @@ async def make_node(outside: Outside) -> Node:
     def online() -> bool:
         return presence.online
 
+    enrolled = Enrolled(address, clock.now)
+
     async def hear_welcome(welcome: Welcome, asked: Standing) -> None:
+        enrolled.hear(welcome)
         await relay.hear_welcome(welcome, asked)
         await unheard.hear(welcome, asked)
 
@@ -199,7 +203,7 @@ async def make_node(outside: Outside) -> Node:
     side = JournalSide(
         fold=journal.fold,
         take_progress=journal.take_progress,
-        take_verdict=lambda connection, key, verdict: add_notice(
+        take_verdict=lambda connection, key, verdict: journal.take_verdict(
             connection, key, verdict, clock.now()
         ),
         settle=journal.settle,
@@ -209,7 +213,9 @@ async def make_node(outside: Outside) -> Node:
     catch_up = CatchUp(store, questions, loads, side, address.scopes, applied=tidying.note, rng=rng)
     unheard = Unheard(pos_scope(pos_id), store, catch_up.want)
     sweep = Sweep(store, questions, side, address.scopes, pull=catch_up.want, rng=rng)
-    feed = FeedQueue(store, address.scopes, side, catch_up.want, tidying.note)
+    feed = FeedQueue(
+        store, address.scopes, side, catch_up.want, tidying.note, later=enrolled.will_follow
+    )
     urgent = Urgent(presence, relay)
     incoming.add(
         OrderedConsumer(
@@ -237,12 +243,12 @@ async def make_node(outside: Outside) -> Node:
     till = Till(
         pos_id=pos_id, centre=address.centre, store=store,
         customers=Customers(
-            store, questions, online=online, wake_relay=relay.wake,
+            store, Codes(questions, contact, online=online), wake_relay=relay.wake,
             pos_id=pos_id, centre=address.centre, clock=clock, rng=rng,
         ),
         searches=searches, presence=presence, relay=relay, operators=operators, sessions=sessions,
         gate=Gate(sessions, operators.find), clock=clock, loading=catch_up.loading, tidying=tidying.pending,
-        storage=outside.storage,
+        storage=outside.storage, moved=enrolled.moved,
     )  # fmt: skip
     links = (incoming, outgoing, asking)
     running = (*links, relay, presence, catch_up, sweep, tidying)

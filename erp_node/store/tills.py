@@ -6,6 +6,7 @@ from typing import Literal
 
 from contracts.presence import Hello
 from contracts.topology import TillAddress
+from erp_node.entries import Progress
 from erp_node.store.pool import Connection, Database
 from erp_node.store.queries import load_sql
 
@@ -75,10 +76,10 @@ async def hear(database: Database, pos_id: str, hello: Hello) -> bool:
     return bool(await database.fetchval(SQL["hear"], pos_id, said, TWICE_S))
 
 
-async def read_applied_seq(database: Database, pos_id: str, epoch: str) -> int:
+async def read_progress(database: Database, pos_id: str, epoch: str) -> Progress:
     """How far a till's journal is applied; 0 when nothing of this epoch ever came."""
-    found: int | None = await database.fetchval(SQL["applied_seq"], pos_id, epoch)
-    return found or 0
+    row = await database.fetchrow(SQL["progress"], pos_id, epoch)
+    return Progress(row["applied_seq"], row["last_hash"] or "") if row else Progress()
 
 
 async def list_heard(database: Database, online_s: float) -> list[HeardTill]:

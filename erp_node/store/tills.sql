@@ -52,8 +52,8 @@ WHERE till.pos_id = $1
 RETURNING before.former ? ($2::jsonb ->> 'instance')
       AND (before.twice_at IS NULL OR before.twice_at < clock_timestamp() - make_interval(secs => $3));
 
--- name: applied_seq
-SELECT applied_seq FROM journal_progress WHERE pos_id = $1 AND epoch = $2;
+-- name: progress
+SELECT applied_seq, last_hash FROM journal_progress WHERE pos_id = $1 AND epoch = $2;
 
 -- name: standings
 SELECT pos_id, centre, mode, seen_at, presence::text AS presence,

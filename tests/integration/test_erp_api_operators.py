@@ -116,6 +116,50 @@ async def test_wrong_passwords_lock_even_the_right_one_out_for_a_while(
     assert (await operators.log_in("anna", "secret word")).name == "anna"
 
 
+async def _answers(operators: Operators, name: str, time: Time) -> list[tuple[str, str | None]]:
+    """Of wrong passwords until after the lock: code, and how long is to be waited."""
+    answers = []
+    for _ in range(2):
+        for _ in range(5):
+            problem = await _refused(operators, name, "guess")
+            answers.append((problem.code, problem.headers.get("Retry-After")))
+        time.at += timedelta(minutes=5)
+    return answers
+
+
+async def test_names_nobody_has_are_locked_as_those_of_users_are(
+    operators: Operators, pool: Pool, time: Time
+) -> None:
+    await set_user(pool, Passwords(CHEAP), "zoe", "secret word")
+    await pool.execute("UPDATE erp_user SET active = false WHERE name = 'zoe'")
+    known = await _answers(operators, "anna", time)
+    assert [code for code, _ in known[:5]].count("session.locked") == 2
+    assert await _answers(operators, "nobody", time) == known
+    assert await _answers(operators, "zoe", time) == known
+
+
+async def test_only_the_newest_names_nobody_has_are_kept_and_users_always(
+    pool: Pool, time: Time
+) -> None:
+    operators = Operators(pool, Passwords(CHEAP), time.now, RULE, strangers=3)
+    for name in ("anna", *(f"nobody-{n}" for n in range(5)), "nobody-2"):
+        await _refused(operators, name, "guess")
+    kept = await pool.fetch("SELECT name, failures FROM login_failure ORDER BY name")
+    assert [tuple(row) for row in kept] == [
+        ("anna", 1),
+        ("nobody-2", 2),
+        ("nobody-3", 1),
+        ("nobody-4", 1),
+    ]
+
+
+async def test_a_new_password_unlocks(operators: Operators, pool: Pool) -> None:
+    for _ in range(4):
+        await _refused(operators, "anna", "guess")
+    await set_user(pool, Passwords(CHEAP), "anna", "other word")
+    assert (await operators.log_in("anna", "other word")).name == "anna"
+
+
 async def test_a_right_password_forgets_the_wrong_ones(operators: Operators) -> None:
     for _ in range(3):
         for _ in range(2):

@@ -84,6 +84,7 @@ def _ids_used() -> set[str]:
         "pos_node",
         "erp_node",
         "simulation",
+        "chaos",
         "ops",
         "tests",
     ):
