@@ -13,7 +13,7 @@ class Hello(Wire):
     """A till's first words on a connection, and its sign of life afterwards (SYNC-7).
 
     `instance` is new with every start: by it two at once under one identity can be told apart from one that was
-    started again. Nothing compares it yet.
+    started again: the older of the two is heard again.
     """
 
     instance: Token

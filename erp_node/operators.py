@@ -16,7 +16,7 @@ from erp_node.store.operators import (
 from erp_node.store.pool import Database, Pool
 from web.lockout import STRANGERS, LockoutRule, count_attempt, is_locked
 from web.login import LONGEST_NAME, locked, wrong_password
-from web.passwords import LONGEST, Passwords
+from web.passwords import LONGEST, SHORTEST, Passwords
 from web.sessions import Account
 
 ErpRight = Literal["erp.read", "erp.customers", "erp.settings", "erp.tills", "erp.dead"]
@@ -56,8 +56,8 @@ async def set_user(
 def _check(name: str, password: str) -> None:
     if not name.strip() or len(name) > LONGEST_NAME:
         raise WrongUser(f"the name must have 1 to {LONGEST_NAME} signs, not only spaces")
-    if not password.strip() or len(password) > LONGEST:
-        raise WrongUser(f"the password must have 1 to {LONGEST} signs, not only spaces")
+    if not password.strip() or not SHORTEST <= len(password) <= LONGEST:
+        raise WrongUser(f"the password must have {SHORTEST} to {LONGEST} signs, not only spaces")
 
 
 class Operators:

@@ -16,6 +16,7 @@ from messaging.channel import LinkDown, MessagingError, OnReturn
 HEARTBEAT = 10
 """Seconds. The broker gives up after two without a frame, and so does this side."""
 FAREWELL = 3.0
+PORT, TLS_PORT = 5672, 5671
 
 
 class Stream(LibraryConnection):
@@ -117,6 +118,13 @@ class AmqpConnection:
     def _end(self, reason: MessagingError) -> None:
         if not self._closed.done():
             self._closed.set_result(reason)
+
+
+def address_of(url: str) -> str:
+    """Where a broker is, without user and password: `host:port`."""
+    parts = urlsplit(url)
+    port = parts.port or (TLS_PORT if parts.scheme == "amqps" else PORT)
+    return f"{parts.hostname or 'localhost'}:{port}"
 
 
 def _beating(url: str, heartbeat: int) -> str:

@@ -245,6 +245,18 @@ async def count_marks(connection: Connection, limit: int) -> int:
     return found
 
 
+async def oldest_mark(database: Database) -> int | None:
+    """The oldest change that is not numbered yet; None when all are."""
+    found: int | None = await database.fetchval(SQL["oldest_mark"])
+    return found
+
+
+async def count_unworded(database: Database, limit: int) -> int:
+    """How many changes of customers wait for their words, counted up to a limit."""
+    found: int = await database.fetchval(SQL["count_unworded"], limit)
+    return found
+
+
 async def analyse(connection: Connection) -> None:
     """Has the planner look at the feeds again."""
     await connection.execute("ANALYZE feed_entry")

@@ -221,6 +221,17 @@ ORDER BY scope;
 -- name: count_marks
 SELECT count(*) FROM (SELECT FROM feed_mark LIMIT $1) AS waiting;
 
+-- name: oldest_mark
+SELECT min(id) FROM feed_mark;
+
+-- name: count_unworded
+-- Customers that cannot be sent are told for themselves.
+SELECT count(*) FROM (
+    SELECT FROM word_mark m WHERE NOT EXISTS (
+        SELECT FROM customer_trouble t WHERE t.customer_id = m.customer_id AND t.version >= m.version
+    ) LIMIT $1
+) AS waiting;
+
 -- name: tills_of_progress
 SELECT p.pos_id, p.epoch, md5(p.pos_id || '/' || p.epoch)::uuid AS entity, t.centre, t.mode = 'full' AS whole,
     p.applied_seq, p.last_hash

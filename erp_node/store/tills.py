@@ -12,6 +12,9 @@ from erp_node.store.queries import load_sql
 
 SQL = load_sql("tills.sql")
 
+TWICE_S = 60.0
+"""Two that greet under one name take turns every few seconds; after this long without that, one is gone."""
+
 Mode = Literal["full", "local_only"]
 
 
@@ -33,7 +36,7 @@ class EnrolledTill:
 
 @dataclass(frozen=True, slots=True)
 class HeardTill:
-    """A till as it was last heard."""
+    """A till as it was last heard. `twice`: two processes greet under its name."""
 
     pos_id: str
     centre: str
@@ -41,6 +44,7 @@ class HeardTill:
     seen_at: datetime | None
     hello: Hello | None
     online: bool
+    twice: bool = False
 
 
 async def enrol(database: Database, till: EnrolledTill) -> None:
@@ -65,9 +69,11 @@ async def list_active(database: Database) -> list[EnrolledTill]:
     return [EnrolledTill(**row) for row in await database.fetch(SQL["list_active"])]
 
 
-async def hear(database: Database, pos_id: str, hello: Hello) -> None:
-    """Notes what a till said of itself, and that it was there now."""
-    await database.execute(SQL["hear"], pos_id, hello.model_dump_json(exclude_none=True))
+async def hear(database: Database, pos_id: str, hello: Hello) -> bool:
+    """Notes what a till said of itself, and that it was there now; whether two processes have begun to greet under
+    its name, which shows when one is heard again after a newer one."""
+    said = hello.model_dump_json(exclude_none=True)
+    return bool(await database.fetchval(SQL["hear"], pos_id, said, TWICE_S))
 
 
 async def read_progress(database: Database, pos_id: str, epoch: str) -> Progress:
@@ -82,9 +88,9 @@ async def list_heard(database: Database, online_s: float) -> list[HeardTill]:
         HeardTill(
             row["pos_id"], row["centre"], row["mode"], row["seen_at"],
             Hello.model_validate_json(row["presence"]) if row["presence"] else None,
-            bool(row["online"]),
+            bool(row["online"]), bool(row["twice"]),
         )
-        for row in await database.fetch(SQL["standings"], online_s)
+        for row in await database.fetch(SQL["standings"], online_s, TWICE_S)
     ]  # fmt: skip
 
 

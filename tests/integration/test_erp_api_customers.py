@@ -377,7 +377,7 @@ ROUTES = (
     ("GET", "/reference/centre/x", None, "erp.read"),
     ("PUT", "/reference/centre/x", {"kind": "centre", "code": "x"}, "erp.settings"),
     ("DELETE", "/reference/centre/x", None, "erp.settings"),
-    ("PUT", "/reference/operator/x", {"name": "X", "password": "p"}, "erp.settings"),
+    ("PUT", "/reference/operator/x", {"name": "X", "password": "password"}, "erp.settings"),
     ("GET", "/tills", None, "erp.read"),
     ("GET", "/tills/a", None, "erp.read"),
     ("GET", "/tills/a/settings", None, "erp.read"),
