@@ -7,7 +7,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -46,7 +46,8 @@ def run_demo(*, check: bool, customers: int, stores: int, seed: int, consent: bo
     """Runs the demo until told to stop, or the story to its end; the exit code."""
     console = Console()
     try:
-        return asyncio.run(_until_told(_demo(console, check, customers, stores, seed, consent)))
+        work = _demo(console, check, customers, stores, seed, consent)
+        return asyncio.run(_until_told(work, lambda: _say(console, "stopping …")))
     except (ServiceError, SystemFailed, NotReady, NotSeen, httpx.TransportError) as error:
         console.print(str(error), style="red", markup=False, highlight=False)
         return 1
@@ -54,13 +55,15 @@ def run_demo(*, check: bool, customers: int, stores: int, seed: int, consent: bo
         return 130
 
 
-async def _until_told(work: "asyncio.Future[int] | object") -> int:
-    """SIGTERM and SIGINT end it in order: everything started is stopped and removed."""
-    task: asyncio.Task[int] = asyncio.ensure_future(work)  # type: ignore[arg-type]
+async def _until_told(work: Coroutine[Any, Any, int], on_told: Callable[[], None]) -> int:
+    """SIGTERM and SIGINT end it in order: everything started is stopped and removed, which takes seconds."""
+    task = asyncio.ensure_future(work)
     told = False
 
     def stop() -> None:
         nonlocal told
+        if not told:
+            on_told()
         told = True
         task.cancel()
 

@@ -32,6 +32,7 @@ async def test_sync_5_the_demo_tells_that_the_tills_are_complete_and_ctrl_c_leav
     await _lose_a_till(demo, place=folder)
     assert await _exists(services, name) == (True, True)
     os.killpg(demo.pid, signal.SIGINT)
+    await demo.wait_line("stopping …")
     assert await demo.wait(60) == 0
     assert processes_with(mark.encode()) == []
     assert is_empty(folder), list(folder.iterdir())
