@@ -242,7 +242,7 @@ def tell_digests(digests: Sequence[ScopeDigest]) -> Iterator[str]:
     apart = unequal(digests)
     for one in digests:
         mark = "  not the ERP's" if (one.node, one.scope) in apart else ""
-        yield f"{one.node:16} {one.scope:28} {one.rows:7d} rows  {one.sum}{mark}"
+        yield f"{one.node:16} {one.scope:28} {one.rows:7d} {'row ' if one.rows == 1 else 'rows'}  {one.sum}{mark}"
     if apart:
         yield f"{counted(len(apart), 'scope')} of tills not the fresh ERP's: {WHY_APART}"
 
