@@ -199,7 +199,7 @@ def compare_records(seen: Seen) -> tuple[int, list[str]]:
             if other and (one.version, one.record) == (other.version, other.wire):
                 alike += 1
             else:
-                there = f"version {other.version} in the ERP" if other else "not in the ERP"
+                there = _there(one.version, other.version if other else None)
                 unlike.append(f"pos.{till.pos_id}: {one.id} version {one.version}, {there}")
     return alike, unlike
 
@@ -216,6 +216,13 @@ def compare_lists(seen: Seen) -> tuple[int, list[str]]:
             if other and (version, record) == (other.version, other.record):
                 alike += 1
             else:
-                there = f"version {other.version} in the ERP" if other else "not in the ERP"
+                there = _there(version, other.version if other else None)
                 unlike.append(f"pos.{till.pos_id}: {key} version {version}, {there}")
     return alike, unlike
+
+
+def _there(version: int, other: int | None) -> str:
+    """What the fresh ERP has instead."""
+    if other is None:
+        return "not in the ERP"
+    return "another content in the ERP" if other == version else f"version {other} in the ERP"

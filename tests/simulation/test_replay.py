@@ -10,6 +10,7 @@ import pytest
 
 from contracts.topology import FEED
 from simulation.campaign import ROOT
+from simulation.checkers.observed import ErpReference
 from simulation.job import Job
 from simulation.mutants.hunt import MUTANTS
 from simulation.recording import Recording
@@ -312,11 +313,22 @@ def test_i2_a_list_at_a_till_that_is_not_as_it_was_told_is_found(
     story, done, _ = player.play(read_trace([recorded]))
     seen = done.played.seen
     assert [one for till in seen.tills for one in check_told(story, till)] == []
+    assert compare_lists(seen)[1] == []
+    for reference, there in (
+        ((), "not in"),
+        (_with_a_record(seen.erp.reference), "another content in"),
+    ):
+        other = changed(seen, erp=changed(seen.erp, reference=reference))
+        assert f" version 1, {there} the ERP" in compare_lists(other)[1][0]
     (key, scope, version, state, record), *rest = seen.tills[0].reference
     old = (key, scope, version - 1, state, record)
     for spoiled in (rest, [old, *rest]):
         (told,) = check_told(story, changed(seen.tills[0], reference=tuple(spoiled)))
         assert (told.invariant, key in told.text) == ("I2", True)
+
+
+def _with_a_record(rows: tuple[ErpReference, ...]) -> tuple[ErpReference, ...]:
+    return tuple(changed(one, record="{}") for one in rows)
 
 
 def test_scopes_that_differ_are_marked_and_said_why() -> None:
