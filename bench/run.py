@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -24,11 +25,14 @@ from ops.system import SystemFailed
 def run_bench(
     customers: int, quick: bool, json_file: Path | None, only: Sequence[str] | None, consent: bool
 ) -> int:
-    """Measures, prints the table, writes the ratios; 1 when a bound was missed."""
+    """Measures, prints the table, writes the ratios; 1 when a bound was missed, 2 when a name is wrong."""
     console = Console()
     wanted = [one for one in FIGURES if not only or one.name in only]
     if only and (unknown := set(only) - {one.name for one in FIGURES}):
-        console.print(f"no such figure: {', '.join(sorted(unknown))}", style="red")
+        names = ", ".join(one.name for one in FIGURES)
+        _refuse(f"no figure {', '.join(sorted(unknown))}; there are {names}")
+        return 2
+    if json_file is not None and not _can_be_written(json_file):
         return 2
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -46,6 +50,20 @@ def run_bench(
     if missed:
         console.print(f"bound missed: {', '.join(missed)}", style="red")
     return 1 if missed else 0
+
+
+def _can_be_written(file: Path) -> bool:
+    """Found out before minutes of measuring; says so when not."""
+    try:
+        file.open("ab").close()
+    except OSError as error:
+        _refuse(f"--json {file}: {error.strerror or error}")
+        return False
+    return True
+
+
+def _refuse(text: str) -> None:
+    sys.stderr.write(f"comptoir bench: {text}\n")
 
 
 async def _measure(

@@ -69,13 +69,17 @@ async def import_with_progress(
     )
     async with mendable(), pool_of(settings) as pool:
         with bar:
-            task = bar.add_task(f"importing {file.name}", total=file.stat().st_size)
-            return await import_file(
+            size = file.stat().st_size
+            task = bar.add_task(f"importing {file.name}", total=size)
+            report = await import_file(
                 pool,
                 file,
                 rejects_path=rejects,
                 on_progress=lambda read: bar.update(task, completed=read),
             )
+            # A header alone, a byte order mark and the ends of lines are read with no row.
+            bar.update(task, completed=size)
+            return report
 
 
 async def enrol(settings: ErpSettings, pos_id: str, centre: str, mode: Mode, path: Path) -> bool:

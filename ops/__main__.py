@@ -91,14 +91,20 @@ def simulate(
     mutants: Annotated[
         bool, typer.Option("--mutants", help="plant bugs instead: how many seeds find each?")
     ] = False,
-    only: Annotated[list[str] | None, typer.Option(help="this mutant; several times")] = None,
-    failures: Annotated[Path, typer.Option(help="where traces of failing schedules go")] = Path(
-        "simulation-failures"
-    ),
+    only: Annotated[
+        list[str] | None, typer.Option(help="with --mutants: this one; several times")
+    ] = None,
+    failures: Annotated[
+        Path, typer.Option(file_okay=False, help="where traces of failing schedules go")
+    ] = Path("simulation-failures"),
 ) -> None:
     """Both nodes on simulated time, network and chance: what goes wrong, heals, and the invariants after it."""
     from simulation.campaign import default_jobs, run_schedule, run_seeds
 
+    if only and not mutants:
+        raise typer.BadParameter("needs --mutants", param_hint="--only")
+    if mutants and schedule is not None:
+        raise typer.BadParameter("one of them only", param_hint="--schedule, --mutants")
     if mutants:
         from simulation.mutants.hunt import hunt_all
 

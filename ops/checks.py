@@ -20,6 +20,8 @@ from ops.services import start_services
 
 ROOT = Path(__file__).parent.parent
 TEARDOWN_SECONDS = 60.0
+USAGE_ERROR = 4
+"""How pytest ends when it cannot read its arguments."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,14 @@ CHECKS = (
 
 
 def run_checks(args: list[str]) -> int:
-    """Runs every check and then pytest with `args`; 0 when all of them are content, 1 otherwise, 130 after Ctrl-C.
+    """Runs every check and then pytest with `args`; 0 when all of them are content, 1 otherwise, 130 after Ctrl-C,
+    and 2 before anything when pytest does not know an option.
 
     A failed check stops nothing. Paths in `args` count from the checkout's folder.
     """
+    if refused := _unknown_option(args):
+        sys.stderr.write(f"comptoir test: {refused}\n")
+        return 2
     console = Console(highlight=False)
     failed = [check.name for check in CHECKS if not _passes(check, console)]
     try:
@@ -55,6 +61,20 @@ def run_checks(args: list[str]) -> int:
     if failed:
         sys.stderr.write(f"failed before the tests: {', '.join(failed)}\n")
     return 1 if failed or code else 0
+
+
+def _unknown_option(args: Sequence[str]) -> str:
+    """What pytest says of its arguments; empty when it can read them."""
+    if not args:
+        return ""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *args, "--markers"],
+        cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+    )  # fmt: skip
+    if done.returncode != USAGE_ERROR:
+        return ""
+    said = [line.strip() for line in done.stderr.splitlines() if "error: " in line]
+    return said[0].rpartition("error: ")[2] if said else done.stderr.strip()
 
 
 def _passes(check: Check, console: Console) -> bool:

@@ -24,7 +24,7 @@ from ops.process import NodeProcess, NotReady
 from ops.progress import ConsoleProgress
 from ops.services import PrivateServer, Services, start_private_broker, start_services
 from ops.story import Cast, editing, play, searching, sync
-from ops.suggestions import Address, Example, suggestions
+from ops.suggestions import Address, Example, recording, suggestions
 from ops.system import (
     ADMIN,
     CASHIER,
@@ -47,7 +47,8 @@ def run_demo(*, check: bool, customers: int, stores: int, seed: int, consent: bo
     """Runs the demo until told to stop, or the story to its end; the exit code."""
     console = Console()
     try:
-        return asyncio.run(until_told(_demo(console, check, customers, stores, seed, consent)))
+        work = _demo(console, check, customers, stores, seed, consent)
+        return asyncio.run(until_told(work, on_told=lambda: _say(console, "stopping …")))
     except (ServiceError, SystemFailed, NotReady, NotSeen, httpx.TransportError) as error:
         console.print(str(error), style="red", markup=False, highlight=False)
         return 1
@@ -130,7 +131,11 @@ async def _show(console: Console, system: System) -> None:
         _say(
             console, "The lines below need curl, which is not on this machine: apt-get install curl"
         )
-    _say(console, f"\n{lines}\nCtrl-C stops everything and leaves nothing behind.")
+    _say(console, f"\nTry (the pages above do the same with a mouse):\n\n{lines}")
+    if system.services.broker is not None:
+        bus = recording(system.bus_url, system.erp_env["COMPTOIR_AMQP_ADMIN_URL"])
+        _say(console, f"Record what goes over the bus, in another terminal:\n{bus}\n")
+    _say(console, "Ctrl-C stops everything and leaves nothing behind.")
 
 
 def _say(console: Console, text: str) -> None:
@@ -144,14 +149,28 @@ async def _examples(system: System) -> tuple[Example, Example | None]:
     admin = await _log_in(system.erp.url, ADMIN)
     try:
         rows = (await admin.get("/customers", state="active", limit=500))["rows"]
+        own = [row for row in rows if row["is_customer"] and _may(row["availability"], centre)]
+        if not own:
+            raise SystemFailed(f"no customer of {centre} among the first 500")
+        other = await _foreign(system, admin, centre)
     finally:
         await admin.close()
-    own = [row for row in rows if row["is_customer"] and _may(row["availability"], centre)]
-    others = [row for row in rows if row["is_customer"] and not _used(row["availability"], centre)]
-    chosen = [Example(one[0]["id"], one[0]["code"]) if one else None for one in (own, others)]
-    if chosen[0] is None:
-        raise SystemFailed(f"no customer of {centre} among the first 500")
-    return chosen[0], chosen[1]
+    return Example(own[0]["id"], own[0]["code"]), other
+
+
+async def _foreign(system: System, admin: Client, centre: str) -> Example | None:
+    """A customer at the other stores' tills whom this store does not have."""
+    for till in system.tills[1:]:
+        cashier = await _log_in(till.url, CASHIER)
+        try:
+            rows = (await cashier.get("/customers", limit=50))["rows"]
+        finally:
+            await cashier.close()
+        for row in rows:
+            shown = await admin.get(f"/customers/{row['id']}")
+            if not _used(shown["availability"], centre):
+                return Example(row["id"], row["code"])
+    return None
 
 
 def _used(availability: Json, centre: str) -> bool:

@@ -25,37 +25,51 @@ class Address:
 
 
 def suggestions(till: Address, erp: Address, own: Example, other: Example | None) -> str:
-    """The lines; `own` is a customer of the till's store, `other` one of another store alone."""
+    """The lines, explanations among them as comments: one may paste them all at once.
+
+    `own` is a customer of the till's store, `other` one of another store alone.
+    """
     searched = shlex.quote(f'{{"phrase": "{(other or own).code}", "column": "code"}}')
     first_id = """grep -o '"id":"[^"]*' | head -n 1 | cut -c 7-"""
-    told = "that of another store: usable is false" if other else "with usable and editable"
+    told = "one of another store: held and usable are false" if other else "one of this store"
     return f"""\
-Try (the pages above do the same with a mouse). First log in:
+# log in
 {_call("till", till)}
 {_call("erp", erp)}
 
-how the till stands, and the list while typing "dup lyo":
+# how the till stands, and its list while somebody types dup lyo
 till status
 till 'customers?phrase=dup+lyo&limit=5'
 
-search in the ERP, and look at what it found ({told}):
+# search in the ERP and wait for what it finds, {told}
 SEARCH=$(till searches -d {searched} | {first_id})
-till searches/$SEARCH
+{_again("till searches/$SEARCH", "-v", '"state":"running"')}
 
-choose a customer for a document, then change it at the till:
+# choose a customer for a document, then change it at the till
 till customers/{own.id}/choose -X POST
 till customers/{own.id} -X PATCH -d '{{"phone": "+33 4 72 00 00 01"}}'
 
-change the same customer in the ERP, and look at the till a moment later:
+# change the same customer in the ERP, and wait until the till has it
 erp customers/{own.id} -X PATCH -d '{{"email": "new@example.org"}}'
-till customers/{own.id}
+{_again(f"till customers/{own.id}", "-F", "new@example.org")}
 
-the ERP's list of tills:
+# the tills as each last told the ERP, at seen_at: that may be ten seconds ago, behind and waiting with it
 erp tills
 
-an answer in French:
+# an answer in French
 till 'customers?phrase={NOWHERE}' -H 'Accept-Language: fr'
 """
+
+
+def recording(amqp_url: str, admin_url: str) -> str:
+    """The line that records what goes over the bus, for a terminal of its own."""
+    bus, admin = shlex.quote(amqp_url), shlex.quote(admin_url)
+    return f"./comptoir trace record trace --outside --amqp-url {bus} --admin-url {admin}"
+
+
+def _again(call: str, option: str, text: str) -> str:
+    """Shell that asks again until the answer has a text (-F), or has it no more (-v), and shows that one."""
+    return f"until {call} | grep {option} {shlex.quote(text)}; do sleep 0.2; done"
 
 
 def _call(name: str, at: Address) -> str:

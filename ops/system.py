@@ -70,6 +70,12 @@ class System:
     def vhost(self) -> str:
         return self.name
 
+    @property
+    def bus_url(self) -> str:
+        """Host, port and virtual host of the bus, without anybody's password."""
+        parts = urlsplit(self.erp_env["COMPTOIR_AMQP_URL"])
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
     async def command(self, *argv: str, timeout: float = 600.0) -> str:
         """Runs `comptoir erp …` against this ERP. Raises SystemFailed with what it said, or that it took too long."""
         try:

@@ -2,18 +2,22 @@
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 
-async def until_told(work: Coroutine[Any, Any, int], *, stopped: int = 0) -> int:
-    """The work's exit code. SIGTERM and SIGINT cancel it, so that it removes what it made; the code then
-    is `stopped`."""
+async def until_told(
+    work: Coroutine[Any, Any, int], *, stopped: int = 0, on_told: Callable[[], None] = lambda: None
+) -> int:
+    """The work's exit code. SIGTERM and SIGINT cancel it, so that it removes what it made, which takes seconds:
+    `on_told` is called first. The code then is `stopped`."""
     task = asyncio.create_task(work)
     told = False
 
     def stop() -> None:
         nonlocal told
+        if not told:
+            on_told()
         told = True
         task.cancel()
 

@@ -21,8 +21,9 @@ from ops.guardian import Guardian
 from simulation.job import Job, Played
 from simulation.pace import keep_to
 from simulation.postgres import open_places
-from simulation.schedule import read_schedule
-from simulation.steps.table import FAULTS
+from simulation.schedule import WrongSchedule, read_schedule
+from simulation.steps.table import FAULTS, KINDS
+from traces.subjects import counted
 
 T = TypeVar("T")
 
@@ -83,17 +84,28 @@ def run_seeds(first: int, count: int, jobs: int, failures: Path) -> int:
 
 
 def run_schedule(file: Path) -> int:
-    """Plays the schedule of a file once, as it is; 0 when no invariant was violated."""
-    schedule = read_schedule(file)
+    """Plays the schedule of a file once, as it is; 0 when no invariant was violated, 2 when it is no schedule."""
+    try:
+        schedule = read_schedule(file)
+        for step in schedule.steps:
+            if step.do not in KINDS:
+                raise WrongSchedule(f"{file}: there is no step {step.do!r}")
+    except (WrongSchedule, OSError) as error:
+        sys.stderr.write(f"comptoir simulate: {error}\n")
+        return 2
     for step in schedule.steps:
         say(f"{step.at:8.3f} {step.do} {step.given or ''}")
-    with Guardian() as guardian, open_places(guardian) as (dsn, folder):
-        job = Job(dsn, f"simulation_{secrets.token_hex(4)}", folder, None)
-        played = job.play(schedule)
-        job.close()
+    try:
+        with Guardian() as guardian, open_places(guardian) as (dsn, folder):
+            job = Job(dsn, f"simulation_{secrets.token_hex(4)}", folder, None)
+            played = job.play(schedule)
+            job.close()
+    except ServiceError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     for one in played.violations:
         say(one)
-    say(f"final state {played.digest}, {len(played.violations)} violations")
+    say(f"final state {played.digest}, {counted(len(played.violations), 'violation')}")
     return 1 if played.violations else 0
 
 

@@ -6,6 +6,10 @@ from pathlib import Path
 from typing import Any
 
 
+class WrongSchedule(ValueError):
+    """A file is no schedule; the text names it and says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """`do`: a kind of simulation.steps; `at`: seconds after the beginning; `given`: what that kind wants to know."""
@@ -33,7 +37,15 @@ def write_schedule(schedule: Schedule, path: Path) -> None:
 
 
 def read_schedule(path: Path) -> Schedule:
-    """Raises OSError, ValueError, KeyError when it is none."""
-    read = json.loads(path.read_text("utf-8"))
-    steps = tuple(Step(one["at"], one["do"], one.get("given", {})) for one in read["steps"])
-    return Schedule(read["seed"], steps)
+    """Raises WrongSchedule, and OSError."""
+    try:
+        read = json.loads(path.read_text("utf-8"))
+        steps = tuple(
+            Step(float(one["at"]), str(one["do"]), dict(one.get("given", {})))
+            for one in read["steps"]
+        )
+        return Schedule(int(read["seed"]), steps)
+    except KeyError as error:
+        raise WrongSchedule(f"{path}: no schedule: {error} is missing") from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise WrongSchedule(f"{path}: no schedule: {error}") from None

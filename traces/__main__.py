@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -11,6 +11,10 @@ from rich.console import Console
 from traces.chosen import Chosen, choose
 from traces.conversations import find_conversations
 from traces.reading import Trace, WrongTrace, read_trace
+from traces.subjects import counted
+
+if TYPE_CHECKING:
+    from traces.recording import Wanted
 
 app = typer.Typer(
     help="What nodes said to each other: recorded, shown, counted, compared.", no_args_is_help=True
@@ -66,21 +70,41 @@ def record(
     seconds: Annotated[float | None, typer.Option(min=0.1, help="then end")] = None,
 ) -> None:
     """Records all messages of a bus. Nodes record by themselves when COMPTOIR_TRACE names a folder."""
-    from messaging.admin import AdminError
-    from messaging.channel import MessagingError
-    from traces.pseudonyms import WrongKey
     from traces.recording import Wanted
-    from traces.recording import record as run
 
     if not outside:
         raise _wrong("start the nodes with COMPTOIR_TRACE=FOLDER, or record a bus with --outside")
     if not amqp_url or not admin_url:
         raise _wrong("--outside needs --amqp-url and --admin-url (COMPTOIR_AMQP_URL, _ADMIN_URL)")
+    lines = _record(Wanted(amqp_url, admin_url, folder, key, seconds))
+    typer.echo(f"{counted(lines, 'line')} in {folder}")
+
+
+def _record(wanted: "Wanted") -> int:
+    """The number of lines. What goes wrong is told with the option that names it: 2 when that is wrong, 1 when
+    what it names cannot be used."""
+    from messaging.admin import AdminError
+    from messaging.channel import MessagingError
+    from traces.inside import reason_of
+    from traces.outside import WrongVhost
+    from traces.pseudonyms import WrongKey
+    from traces.recording import Unrecorded
+    from traces.recording import record as run
+
     try:
-        lines = run(Wanted(amqp_url, admin_url, folder, key, seconds), typer.echo)
-    except (AdminError, MessagingError, WrongKey, OSError) as error:
-        raise _wrong(str(error)) from None
-    typer.echo(f"{lines} lines in {folder}")
+        return run(wanted, typer.echo)
+    except NotADirectoryError as error:
+        raise _wrong(f"comptoir trace record: {reason_of(error)}") from None
+    except WrongKey as error:
+        raise _wrong(f"comptoir trace record: --key (COMPTOIR_TRACE_KEY): {error}") from None
+    except (WrongVhost, MessagingError) as error:
+        raise _failed(f"comptoir trace record: --amqp-url (COMPTOIR_AMQP_URL): {error}") from None
+    except AdminError as error:
+        said = f"comptoir trace record: --admin-url (COMPTOIR_AMQP_ADMIN_URL): {error}"
+        raise _failed(said) from None
+    except (OSError, Unrecorded) as error:
+        why = reason_of(error) if isinstance(error, OSError) else str(error)
+        raise _failed(f"comptoir trace record: {why}") from None
 
 
 @app.command()
@@ -104,9 +128,14 @@ def show(
 
     chosen = _chosen(customer, till, type_, outcome, since, until, background)
     found = choose(find_conversations(_read(files).lines), chosen)
+    if not found:
+        typer.echo("no lines match", err=True)
     if svg is not None:
-        svg.write_text(draw(found), "utf-8")
-        typer.echo(f"{svg}: {len(found)} conversations")
+        try:
+            svg.write_text(draw(found), "utf-8")
+        except OSError as error:
+            raise _failed(f"comptoir trace show: {svg}: {error.strerror or error}") from None
+        typer.echo(f"{svg}: {counted(len(found), 'conversation')}")
         return
     console = _console()
     for one in shown(found[:limit]):
@@ -146,6 +175,9 @@ def diff(
     from traces.parted import tell
 
     one, two = _read([a]), _read([b])
+    for path, trace in ((a, one), (b, two)):
+        if not trace.lines:
+            raise _wrong(f"comptoir trace diff: {path}: no lines")
     if one.names != two.names:
         typer.echo("the pseudonyms have different keys: names differ whatever happened", err=True)
     partings = find_partings(one.lines, two.lines, background=background)
@@ -162,8 +194,15 @@ def _read(files: Iterable[Path]) -> Trace:
 
 
 def _wrong(text: str) -> typer.Exit:
+    """The command line or a setting is wrong."""
     typer.echo(text, err=True)
     return typer.Exit(2)
+
+
+def _failed(text: str) -> typer.Exit:
+    """What the command needs cannot be used."""
+    typer.echo(text, err=True)
+    return typer.Exit(1)
 
 
 def _chosen(
@@ -195,7 +234,7 @@ def _summary(trace: Trace, chosen: int) -> str:
         return "no lines"
     first, last = trace.lines[0].at, trace.lines[-1].at
     gaps = f", {trace.gaps} left out" if trace.gaps else ""
-    return f"{chosen} of {len(trace.lines)} lines, {first:%Y-%m-%d %H:%M:%S} to {last:%H:%M:%S} UTC{gaps}"
+    return f"{chosen} of {counted(len(trace.lines), 'line')}, {first:%Y-%m-%d %H:%M:%S} to {last:%H:%M:%S} UTC{gaps}"
 
 
 def _console() -> Console:

@@ -1,5 +1,6 @@
 """Recording from inside a node: an observer that costs its node next to nothing, and never stops it."""
 
+import errno
 import threading
 import time
 from collections.abc import Callable
@@ -64,6 +65,8 @@ class Recorder:
         self.unwritten = 0
         """Events of which no line could be made."""
         self.failed = False
+        self.why = ""
+        """Of a recording that failed."""
         self._thread = threading.Thread(target=self._run, name=f"trace {node}", daemon=True)
 
     def start(self) -> "Recorder":
@@ -93,7 +96,8 @@ class Recorder:
             self._writer.close()
         except Exception as error:
             self.failed = True
-            _log.error("trace ended", action="trace_ended", error=describe(error))
+            self.why = reason_of(error)
+            _log.error("trace ended", action="trace_ended", error=self.why)
 
     def _write_all(self) -> None:
         turn = time.monotonic() + _TURN
@@ -135,8 +139,22 @@ def key_file(folder: Path, given: Path | None) -> Path:
     return given or folder.with_name(f"{folder.name}.key")
 
 
+def check_folder(folder: Path) -> None:
+    """Raises NotADirectoryError when something else has this name: before anything is made for it."""
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "a file, where a folder is needed", str(folder))
+
+
+def reason_of(error: Exception) -> str:
+    """For people: of a file its path and what is wrong with it; of anything else where it was, never its words."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error) if isinstance(error, WrongKey) else describe(error)
+
+
 def open_recorder(folder: Path, node: str, clock: Clock, key: Path | None = None) -> Recorder:
-    """A running recorder of `node` into a folder. Raises WrongKey, and OSError for the key's file."""
+    """A running recorder of `node` into a folder. Raises WrongKey, and OSError for the folder or the key's file."""
+    check_folder(folder)
     names = Pseudonyms(load_key(key_file(folder, key)))
     writer = TraceWriter(folder, lambda: Head(node=node, names=names.id, began=clock.now()))
     return Recorder(writer, node=node, names=names, clock=clock).start()
@@ -152,7 +170,8 @@ def recorder_or_none(
     try:
         recorder = open_recorder(folder, node, clock, key)
     except (OSError, WrongKey) as error:
-        _log.error("no trace", action="trace_ended", error=describe(error))
+        setting = "COMPTOIR_TRACE_KEY" if key is not None and folder.is_dir() else "COMPTOIR_TRACE"
+        _log.error("no trace", action="trace_ended", setting=setting, error=reason_of(error))
         return ignore, _nothing
     return recorder, recorder.close
 

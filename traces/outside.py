@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from contracts.topology import DEAD, FEED, JOURNAL, QUESTIONS, RPC, URGENT, Binding, Rights, pos_of
-from messaging.admin import Administers, hash_password
+from messaging.admin import AdminError, Administers, hash_password
 from messaging.amqp import AmqpBroker, AmqpConnection
 from messaging.amqp_channel import AmqpChannel
 from messaging.channel import Delivery
@@ -22,6 +22,7 @@ WAITING_BYTES = 32 * 1024 * 1024
 """Of messages the broker keeps for a recorder that is slow."""
 NEW_TILLS_S = 5.0
 """Seconds between looks for tills that were enrolled meanwhile."""
+NOT_FOUND = 404
 GUEST = "trace."
 RIGHTS = Rights(
     configure=r"^amq\.gen-.*$",
@@ -29,6 +30,10 @@ RIGHTS = Rights(
     read=r"^(amq\.gen-.*|comptoir\.(feed|urgent|journal|rpc|dead))$",
 )
 """Of the recording user: its own queue, and to look at the exchanges. It can publish nothing."""
+
+
+class WrongVhost(ValueError):
+    """The bus has no such virtual host; the text names it."""
 
 
 def bindings_of(queue: str, tills: Iterable[str]) -> tuple[Binding, ...]:
@@ -55,8 +60,8 @@ async def record_bus(
 ) -> None:
     """Tells `observer` every message until cancelled; `ready` is set once all is bound.
 
-    `amqp_url`: host, port and virtual host; its user is not used. Raises MessagingError when the
-    connection is lost, and messaging.admin.AdminError.
+    `amqp_url`: host, port and virtual host; its user is not used. Raises WrongVhost, MessagingError when
+    the connection is lost, and messaging.admin.AdminError.
     """
     async with _guest(amqp_url, admin, rng) as url:
         connection = await AmqpBroker(url).connect("trace")
@@ -99,7 +104,7 @@ async def _tills(admin: Administers) -> list[str]:
 async def _guest(amqp_url: str, admin: Administers, rng: random.Random) -> AsyncIterator[str]:
     """A user for this recording alone; those that killed recordings left behind go as well."""
     here = f"{GUEST}{vhost_of(amqp_url)}."
-    at_work = {connection.user for connection in await admin.connections()}
+    at_work = await _connected(admin, vhost_of(amqp_url))
     for user in await admin.users():
         if user.name.startswith(here) and user.name not in at_work:
             await admin.delete_user(user.name)
@@ -110,6 +115,16 @@ async def _guest(amqp_url: str, admin: Administers, rng: random.Random) -> Async
         yield _as_user(amqp_url, name, password)
     finally:
         await admin.delete_user(name)
+
+
+async def _connected(admin: Administers, vhost: str) -> set[str]:
+    """The users with a connection."""
+    try:
+        return {connection.user for connection in await admin.connections()}
+    except AdminError as error:
+        if error.status == NOT_FOUND:
+            raise WrongVhost(f"there is no virtual host {vhost}") from error
+        raise
 
 
 def _as_user(amqp_url: str, name: str, password: str) -> str:

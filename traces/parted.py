@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from traces.differ import Difference, Parting
 from traces.record import Line
 from traces.shown import milliseconds
-from traces.subjects import detail_of
+from traces.subjects import counted, detail_of
 
 _MOST_DIFFERENCES = 8
 _MOST_OTHERS = 10
@@ -14,7 +14,7 @@ _MOST_OTHERS = 10
 def tell(partings: Sequence[Parting], a: Sequence[Line], b: Sequence[Line]) -> Iterator[str]:
     """The first parting with what came before and what differs; the others in a line each."""
     if not partings:
-        yield f"alike: {len(a)} and {len(b)} lines"
+        yield f"alike: {len(a)} and {counted(len(b), 'line')}"
         return
     first = partings[0]
     yield f"they part at {_where(first)}: {first.why}"
@@ -27,7 +27,7 @@ def tell(partings: Sequence[Parting], a: Sequence[Line], b: Sequence[Line]) -> I
         yield f"           … {len(first.differences) - _MOST_DIFFERENCES} more values"
     others = partings[1:]
     if others:
-        yield f"then also, in {len(others)} other streams:"
+        yield f"then also, in {counted(len(others), 'other stream')}:"
     for one in others[:_MOST_OTHERS]:
         yield f"  {_where(one)}: {one.why}"
     if len(others) > _MOST_OTHERS:

@@ -10,11 +10,15 @@ from pathlib import Path
 
 from messaging.admin import Admin
 from messaging.clock import SystemClock
-from traces.inside import Recorder, key_file
+from traces.inside import Recorder, check_folder, key_file
 from traces.outside import record_bus, vhost_of
 from traces.pseudonyms import Pseudonyms, load_key
 from traces.record import EVERYWHERE, Head
 from traces.writer import TraceWriter
+
+
+class Unrecorded(Exception):
+    """Writing ended before the recording did; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,13 @@ class Wanted:
 
 
 def record(wanted: Wanted, say: Callable[[str], None]) -> int:
-    """Records; returns the number of lines. Raises MessagingError, AdminError, WrongKey, OSError."""
+    """Records; returns the number of lines.
+
+    Raises NotADirectoryError before anything is made, WrongVhost, MessagingError, AdminError, WrongKey, OSError,
+    and Unrecorded when what was seen could not be written.
+    """
+    check_folder(wanted.folder)
+    wanted.folder.mkdir(parents=True, exist_ok=True)
     clock = SystemClock()
     names = Pseudonyms(load_key(key_file(wanted.folder, wanted.key)))
 
@@ -42,6 +52,8 @@ def record(wanted: Wanted, say: Callable[[str], None]) -> int:
         asyncio.run(_record(wanted, recorder, say))
     finally:
         recorder.close()
+    if recorder.failed:
+        raise Unrecorded(recorder.why)
     return recorder.lines
 
 

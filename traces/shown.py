@@ -9,7 +9,7 @@ from rich.text import Text
 
 from traces.conversations import Conversation, Link, Step
 from traces.record import Line
-from traces.subjects import detail_of, verdicts_of
+from traces.subjects import counted, detail_of, verdicts_of
 
 _GOOD = frozenset({"ok"})
 _SIGNS = {"out": "→", "in": "←"}
@@ -33,12 +33,13 @@ def title_of(conversation: Conversation) -> str:
     first = conversation.first
     about = ", ".join(sorted(one[:8] for one in conversation.customers)[:3])
     more = f", {len(conversation.customers)} customers" if len(conversation.customers) > 3 else ""
+    steps = counted(sum(not one.silent for one in conversation.steps), "step")
     parts = (
         f"{first.at:%H:%M:%S.%f}"[:-3],
         first.type,
         f"by {first.origin}",
         f"customer {about}{more}" if about else "",
-        f"{sum(not one.silent for one in conversation.steps)} steps in {milliseconds(conversation.seconds)}",
+        f"{steps} in {milliseconds(conversation.seconds)}",
     )
     return "  ".join(part for part in parts if part)
 

@@ -96,18 +96,23 @@ def detail_of(line: Line) -> str:
     match line.type:
         case "feed.page":
             place = f"{data.get('scope')} ({data.get('prev_seq')}, {data.get('to_seq')}]"
-            return f"{place} of {data.get('head')}, {len(data.get('rows', []))} rows"
+            return f"{place} of {data.get('head')}, {counted(len(data.get('rows', [])), 'row')}"
         case "feed.pull":
             bucket = f" bucket {data['bucket']}" if "bucket" in data else ""
             return f"{data.get('scope')} from {data.get('from_seq', 0)}{bucket}"
         case "customer.search":
             return f"“{data.get('criteria', {}).get('phrase', '')}”"
         case "customer.found":
-            return f"{data.get('outcome')}, {len(data.get('rows', []))} rows"
+            return f"{data.get('outcome')}, {counted(len(data.get('rows', [])), 'row')}"
         case "erp.refused":
             return f"{data.get('code')}"
         case _:
             return f"{entry.epoch[:8]}/{entry.seq}" if entry else ""
+
+
+def counted(number: int, what: str) -> str:
+    """`1 step`, `2 steps`; of words whose plural ends in s."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _dicts(value: Any) -> list[dict[str, Any]]:

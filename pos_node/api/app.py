@@ -20,7 +20,7 @@ from web.login import session_router
 DESCRIPTION = """What a cashier does with customers at one till: find, preview, add, edit, choose, search in the ERP.
 
 It works without the ERP: a change is kept here at once and travels when it can. Log in with `POST
-/api/v1/session`; all but `/api/v1/status` need its token. Every decision comes as a stable `code`
+/api/v1/session`; all below `/api/v1` but `/api/v1/status` need its token. Every decision comes as a stable `code`
 and a `text` in the language of Accept-Language, else of the till.
 """
 

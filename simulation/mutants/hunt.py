@@ -33,8 +33,12 @@ class Hunted:
 
 
 def hunt_all(jobs: int, wanted: Sequence[str] = (), most: int = MOST_SEEDS) -> int:
-    """Looks for each mutant and tells; 0 when all were found, 1 otherwise."""
+    """Looks for each mutant and tells; 0 when all were found, 1 otherwise, 2 when there is none of a name."""
     names = list(wanted) or list(MUTANTS)
+    if unknown := sorted(set(names) - MUTANTS.keys()):
+        known = ", ".join(sorted(MUTANTS))
+        sys.stderr.write(f"comptoir simulate: no mutant {', '.join(unknown)}; there are {known}\n")
+        return 2
     found: list[Hunted] = []
     try:
         with Guardian() as guardian, open_places(guardian) as (dsn, folder):

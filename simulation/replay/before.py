@@ -10,18 +10,15 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from contracts.changes import Change, WrongPath, apply
 from contracts.customers import Customer, code_key
 from contracts.journal import CustomerEdited
-from contracts.reference import ReferenceRecord, reference_key
 from contracts.topology import ALL_CUSTOMERS, TillAddress, pos_of
-from erp_node.reference import WrongRecord, check_record
+from simulation.replay.lists import Listed, listed_in
 from simulation.replay.story import Story
 from traces.record import Line
-
-_reference: TypeAdapter[ReferenceRecord] = TypeAdapter(ReferenceRecord)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +39,7 @@ class Before:
     """`applied`: how far each journal was applied, by till and epoch. `unreadable`: rows left out, by kind."""
 
     customers: tuple[Known, ...]
-    reference: tuple[ReferenceRecord, ...]
+    reference: tuple[Listed, ...]
     applied: dict[tuple[str, str], int]
     unreadable: Counter[str] = field(default_factory=Counter)
 
@@ -80,21 +77,17 @@ def _applied(story: Story) -> dict[tuple[str, str], int]:
     return dict(sorted(lowest.items()))
 
 
-def _references(story: Story, unreadable: Counter[str]) -> Iterator[ReferenceRecord]:
+def _references(story: Story, unreadable: Counter[str]) -> Iterator[Listed]:
+    """Each as the first page shows it; one that was deleted first of all is not there."""
     seen: set[str] = set()
     for given in story.given:
-        for row in _rows(given.page, "reference"):
-            if row["key"] in seen or row.get("record") is None:
-                continue
-            seen.add(row["key"])
-            try:
-                record = _reference.validate_json(msgspec.json.encode(row["record"]))
-                check_record(record)
-            except (ValidationError, WrongRecord):
+        for row in listed_in(given.page):
+            if row is None:
                 unreadable["reference"] += 1
-            else:
-                if reference_key(record) == row["key"]:
-                    yield record
+            elif row.key not in seen:
+                seen.add(row.key)
+                if row.record is not None:
+                    yield row
 
 
 def _customers(story: Story, unreadable: Counter[str]) -> Iterator[Known]:

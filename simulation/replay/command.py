@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -24,9 +24,15 @@ from simulation.replay.ending import (
     save_erp,
     save_tills,
     till_digests,
+    unequal,
 )
 from simulation.replay.faults import Faults, Way
-from simulation.replay.judging import compare_records, compare_verdicts, judge
+from simulation.replay.judging import (
+    compare_lists,
+    compare_records,
+    compare_verdicts,
+    judge,
+)
 from simulation.replay.keeping import Keeping
 from simulation.replay.run import Played, Real, Watch, play
 from simulation.replay.stage import Place, Stage
@@ -36,11 +42,12 @@ from simulation.till import TillProcess
 from simulation.till_file import make_template
 from traces.reading import Trace, WrongTrace, read_trace
 from traces.record import Line
-from traces.subjects import detail_of
+from traces.subjects import counted, detail_of
 
 MOST_TOLD = 8
 _OUTSIDE = (ServiceError, MessagingError, AdminError, OSError)
 TRACE = "trace"
+WHY_APART = "what was changed in the ERP itself stands in pages only, and of customers a fresh ERP is not given them"
 
 
 class WrongReplay(Exception):
@@ -133,6 +140,11 @@ def replay(
 
 def _readable(trace: Trace) -> Story:
     story = read_story(trace.lines)
+    if not story.tills and story.placeless:
+        raise WrongReplay(
+            f"no line of this trace tells the centre of {', '.join(story.placeless)}: nobody could be given anything."
+            " Every till's greeting does (pos.hello, each ten seconds)"
+        )
     if not story.given:
         raise WrongReplay(
             "no line of this trace is a message that a till or the ERP could be given"
@@ -182,11 +194,13 @@ def told_way(way: Way) -> str:
 def tell_story(story: Story, before: Before) -> Iterator[str]:
     """What is played, and what of the trace is not."""
     to_erp = sum(one.side == "erp" for one in story.given)
+    tills = counted(len(story.tills), "fresh till")
     yield (
-        f"{len(story.given)} messages: {to_erp} to a fresh ERP,"
-        f" {len(story.given) - to_erp} to {len(story.tills)} fresh tills"
+        f"{counted(len(story.given), 'message')}: {to_erp} to a fresh ERP,"
+        f" {len(story.given) - to_erp} to {tills}"
     )
-    yield f"the ERP begins with {len(before.customers)} customers, as the trace first shows them"
+    customers = counted(len(before.customers), "customer")
+    yield f"the ERP begins with {customers}, as the trace first shows them"
     if story.left:
         left = ", ".join(f"{number} {type_}" for type_, number in sorted(story.left.items()))
         yield f"not given to anybody: {left}"
@@ -206,21 +220,31 @@ def tell_end(
     again = sum(way.again for way in played.ways)
     if lost or again or wanted.faults.reorder:
         yield f"on the way: {lost} lost, {again} twice"
-    for one in replayed.digests:
-        yield f"{one.node:16} {one.scope:28} {one.rows:7d} rows  {one.sum}"
+    yield from tell_digests(replayed.digests)
     alike, unlike = compare_verdicts(story, played.seen)
     yield f"answers to entries: {alike} as recorded, {len(unlike)} not"
     yield from _some(unlike)
-    alike, unlike = compare_records(played.seen)
-    yield f"customers at tills: {alike} as in the fresh ERP, {len(unlike)} not"
-    yield from _some(unlike)
+    for what, compare in (("customers", compare_records), ("lists and settings", compare_lists)):
+        alike, unlike = compare(played.seen)
+        yield f"{what} at tills: {alike} as in the fresh ERP, {len(unlike)} not"
+        yield from _some(unlike)
     yield from _some(violations)
-    yield f"I1, I2, I3, I9, I10, I11: {len(violations)} violations"
+    yield f"I1, I2, I3, I9, I10, I11: {counted(len(violations), 'violation')}"
     for till in story.tills:
         yield f"{wanted.into / till.user / 'customers.db'}"
     yield f"{wanted.into / ERP_FILE}"
     yield f"{wanted.into / TRACE}: ./comptoir trace show, or diff with another replay's"
     yield f"end state {replayed.digest}"
+
+
+def tell_digests(digests: Sequence[ScopeDigest]) -> Iterator[str]:
+    """One line each; those of a till that are not the ERP's are marked, and why is said below."""
+    apart = unequal(digests)
+    for one in digests:
+        mark = "  not the ERP's" if (one.node, one.scope) in apart else ""
+        yield f"{one.node:16} {one.scope:28} {one.rows:7d} {'row ' if one.rows == 1 else 'rows'}  {one.sum}{mark}"
+    if apart:
+        yield f"{counted(len(apart), 'scope')} of tills not the fresh ERP's: {WHY_APART}"
 
 
 def _violations(story: Story, played: Played) -> Iterator[str]:

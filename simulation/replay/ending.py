@@ -3,7 +3,7 @@
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -47,6 +47,17 @@ def erp_digests(stage: Stage) -> Iterator[ScopeDigest]:
     )
     for row in rows:
         yield ScopeDigest("erp", row["scope"], row["rows"], f"{int(row['sum']) % 2**64:016x}")
+
+
+def unequal(digests: Sequence[ScopeDigest]) -> frozenset[tuple[str, str]]:
+    """Nodes and scopes of which a till holds something else than the fresh ERP. What neither holds is equal."""
+    erp = {one.scope: (one.rows, one.sum) for one in digests if one.node == "erp"}
+    nothing = (0, f"{0:016x}")
+    return frozenset(
+        (one.node, one.scope)
+        for one in digests
+        if one.node != "erp" and (one.rows, one.sum) != erp.get(one.scope, nothing)
+    )
 
 
 def save_tills(stage: Stage, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from contracts.topology import ALL_CUSTOMERS, FEED, customers_of, pos_of
 from simulation.checkers.history import History, Violation
 from simulation.checkers.journal import check_once
 from simulation.checkers.monotone import check_monotone
-from simulation.checkers.observed import ErpSeen, Seen, TillCustomer, TillSeen
+from simulation.checkers.observed import ErpSeen, Seen, TillSeen
 from simulation.replay.story import Given, Story
 
 OFFICE = "replay"
@@ -88,17 +89,28 @@ def _has(story: Story, till: str, epoch: str, seq: int) -> bool:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A customer, or a row of reference data, at a till."""
+
+    version: int
+    state: str
+    record: str | None
+
+
 def check_told(story: Story, till: TillSeen) -> Iterator[Violation]:
-    """I2: each customer as the newest row says that was sent to this till."""
-    held = {one.id: one for one in till.customers}
+    """I2: each customer, and each row of reference data, as the newest row says that was sent to this till."""
+    customers = {one.id: _Held(one.version, one.state, one.record) for one in till.customers}
+    lists = {key: _Held(n, state, record) for key, _, n, state, record in till.reference}
     gone = {key for _, key, _, _ in till.gone}
-    for key, row in sorted(_newest(story, till).items()):
-        if wrong := _compare(row, held.get(key), key in gone):
-            yield Violation("I2", f"pos.{till.pos_id}: {key}: {wrong}")
+    for kind, held in (("customer", customers), ("reference", lists)):
+        for key, row in sorted(_newest(story, till, kind).items()):
+            if wrong := _compare(row, held.get(key), key in gone):
+                yield Violation("I2", f"pos.{till.pos_id}: {key}: {wrong}")
 
 
-def _newest(story: Story, till: TillSeen) -> dict[str, dict[str, Any]]:
-    """Of each customer the newest row; at one version an active one, since a withdrawn one is of another feed."""
+def _newest(story: Story, till: TillSeen, kind: str) -> dict[str, dict[str, Any]]:
+    """Of each key the newest row; at one version an active one, since a withdrawn one is of another feed."""
     newest: dict[str, dict[str, Any]] = {}
     epoch = ""
     for given in story.given:
@@ -111,7 +123,7 @@ def _newest(story: Story, till: TillSeen) -> dict[str, dict[str, Any]]:
             continue
         for row in page.get("rows", ()):
             match row:
-                case {"kind": "customer", "key": str(key), "version": int()}:
+                case {"kind": found, "key": str(key), "version": int()} if found == kind:
                     before = newest.get(key)
                     if before is None or _rank(row) >= _rank(before):
                         newest[key] = row
@@ -125,7 +137,7 @@ def _rank(row: dict[str, Any]) -> tuple[int, int, bool]:
     return int(state in ABSORBING), row["version"], state == "active"
 
 
-def _compare(row: dict[str, Any], held: TillCustomer | None, gone: bool) -> str:
+def _compare(row: dict[str, Any], held: _Held | None, gone: bool) -> str:
     """Why a till does not hold what a row says; empty when it does. It may have heard of something newer."""
     state = row.get("state", "active")
     if held is None:
@@ -187,6 +199,30 @@ def compare_records(seen: Seen) -> tuple[int, list[str]]:
             if other and (one.version, one.record) == (other.version, other.wire):
                 alike += 1
             else:
-                there = f"version {other.version} in the ERP" if other else "not in the ERP"
+                there = _there(one.version, other.version if other else None)
                 unlike.append(f"pos.{till.pos_id}: {one.id} version {one.version}, {there}")
     return alike, unlike
+
+
+def compare_lists(seen: Seen) -> tuple[int, list[str]]:
+    """How many of the tills' rows of reference data are the fresh ERP's too, version and content; and the others."""
+    erp = {one.key: one for one in seen.erp.reference}
+    alike, unlike = 0, []
+    for till in seen.tills:
+        for key, _, version, state, record in till.reference:
+            other = erp.get(key)
+            if state != "active":
+                continue
+            if other and (version, record) == (other.version, other.record):
+                alike += 1
+            else:
+                there = _there(version, other.version if other else None)
+                unlike.append(f"pos.{till.pos_id}: {key} version {version}, {there}")
+    return alike, unlike
+
+
+def _there(version: int, other: int | None) -> str:
+    """What the fresh ERP has instead."""
+    if other is None:
+        return "not in the ERP"
+    return "another content in the ERP" if other == version else f"version {other} in the ERP"

@@ -11,6 +11,7 @@ from simulation.observing import observe_erp
 from simulation.replay.before import Before
 from simulation.replay.buses import Buses, memory_buses, real_buses
 from simulation.replay.faults import Faults, Way, disturb
+from simulation.replay.lists import list_again
 from simulation.replay.stage import SEED, Place, Stage, enrol, make_stage
 from simulation.replay.story import Story
 from simulation.tasks import make_task
@@ -107,7 +108,7 @@ async def _play_on(
             if gap > 0:
                 await asyncio.sleep(min(gap, LONGEST_GAP_S) if real is None else real.pause(gap))
             watch.before_each(way, gap)
-            _give(stage, way)
+            await _give(stage, way)
         settled = await _come_to_rest(stage)
         tills = tuple(till.observe() for till in stage.tills)
         watch.at_end(stage)
@@ -126,8 +127,9 @@ def _spaced(ways: list[Way]) -> Iterator[tuple[Way, float]]:
         yield way, max(gap, 0.0)
 
 
-def _give(stage: Stage, way: Way) -> None:
-    """A message in its turn: its sender has sent it from now on, even when it is lost."""
+async def _give(stage: Stage, way: Way) -> None:
+    """A message in its turn: its sender has sent it from now on, even when it is lost. What it tells of reference
+    data the ERP's users had put there: the fresh ERP is given it too."""
     given = way.given
     if isinstance(loop := asyncio.get_running_loop(), SimulatedLoop):
         loop.turns = 0
@@ -136,6 +138,7 @@ def _give(stage: Stage, way: Way) -> None:
         stage.erp_part.know(given)
         if way.arrives:
             stage.erp_part.send(given)
+        await list_again(stage.pool, given.page)
         return
     part = stage.till_parts[given.till]
     part.know(given)

@@ -51,6 +51,7 @@ class Stage:
 
     story: Story
     server: Server
+    pool: Pool
     tills: tuple[TillProcess, ...]
     erp: ErpProcess
     erp_part: ErpPart
@@ -122,8 +123,8 @@ async def make_stage(
     place.server.empty()
     down, up = buses.down, buses.up
     bells = Bells()
-    pool = SimulatedPool(place.server, bells, "work", stream(SEED, "setup"))
-    await _fill(cast(Pool, pool), place.server, before, buses.enrolled)
+    pool = cast(Pool, SimulatedPool(place.server, bells, "work", stream(SEED, "setup")))
+    await _fill(pool, place.server, before, buses.enrolled)
     history = History()
     erp = ErpProcess(0, place.server, bells, up, stream(SEED, "erp"), observe_with("erp"))
     tills = tuple(
@@ -138,7 +139,7 @@ async def make_stage(
         clock.wrong_by = -timedelta(seconds=asyncio.get_running_loop().time())
     rng: random.Random = stream(SEED, "erp part")
     return Stage(
-        story, place.server, tills, erp,
+        story, place.server, pool, tills, erp,
         ErpPart(story, down.as_user(ERP_USER), erp.clock.now, rng),
         {one.pos_id: TillPart(one, up.as_user(one.user)) for one in story.tills},
         clocks, history,
@@ -149,7 +150,7 @@ async def _fill(
     pool: Pool, server: Server, before: Before, enrolled: Sequence[till_rows.EnrolledTill]
 ) -> None:
     """The ERP's database as it was before the trace, as far as that is known."""
-    await reference.put_all(pool, before.reference)
+    await reference.put_all(pool, [one.record for one in before.reference if one.record])
     for till in enrolled:
         await till_rows.enrol(pool, till)
     if before.customers:
@@ -158,6 +159,9 @@ async def _fill(
         progress = {journal: Progress(seq) for journal, seq in before.applied.items() if seq}
         await journal_rows.write_progress(pool, progress)
     statements = ["BEGIN; SET LOCAL session_replication_role = replica"]
+    for listed in before.reference:
+        key = listed.key.replace("'", "''")
+        statements.append(f"UPDATE reference SET version = {listed.version} WHERE key = '{key}'")
     statements += [
         f"UPDATE customer SET version = {one.version} WHERE id = '{one.id}'"
         for one in before.customers

@@ -84,7 +84,7 @@ def read_story(lines: Sequence[Line]) -> Story:
     left: Counter[str] = Counter()
     for line in _sendings(lines):
         one = _given(line)
-        if one is None or (one.till and one.till not in known):
+        if one is None or not known or (one.till and one.till not in known):
             left[line.type] += 1
         elif line.exchange == REPLIES and line.properties.correlation_id in in_buckets:
             left[f"{line.type} of a bucket"] += 1
@@ -95,7 +95,10 @@ def read_story(lines: Sequence[Line]) -> Story:
 
 
 def find_tills(lines: Iterable[Line]) -> tuple[tuple[TillAddress, ...], tuple[str, ...]]:
-    """The tills whose centre the trace tells, by a welcome or by the feeds they follow; and the others."""
+    """The tills whose centre the trace tells, by a welcome or by the feeds they follow; and the others.
+
+    From outside no welcome is seen, but every greeting says which feeds its till has.
+    """
     met: set[str] = set()
     welcomed: dict[str, TillAddress] = {}
     followed: dict[str, set[str]] = {}
@@ -105,6 +108,8 @@ def find_tills(lines: Iterable[Line]) -> tuple[tuple[TillAddress, ...], tuple[st
             scope = line.data.get("scope")
             if line.type in ("feed.pull", "feed.page") and isinstance(scope, str):
                 followed.setdefault(pos_id, set()).add(scope)
+            if line.type == "pos.hello" and isinstance(cursors := line.data.get("cursors"), dict):
+                followed.setdefault(pos_id, set()).update(cursors)
         match line.data if line.type == "erp.welcome" else None:
             case {"pos_id": str(pos_id), "centre": str(centre), "full": bool(full)} if (
                 pos_id in met

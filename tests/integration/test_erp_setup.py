@@ -4,6 +4,7 @@ import secrets
 import socket
 import tomllib
 from collections.abc import AsyncIterator
+from io import StringIO
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -94,6 +95,20 @@ async def test_a_rejects_file_that_cannot_be_written_is_named(
     with pytest.raises(CannotDo) as said:
         await import_with_progress(settings, source, rejects, Console(quiet=True))
     assert str(said.value).startswith(f"{rejects}: ")
+
+
+@pytest.mark.parametrize(
+    "content", ["code,kind,name\n", "\ufeffcode,kind,name\r\nA,business,B\r\n"]
+)
+async def test_the_progress_of_an_import_ends_with_the_whole_file(
+    settings: ErpSettings, folder: Path, content: str
+) -> None:
+    source, shown = folder / "in.csv", StringIO()
+    source.write_text(content, "utf-8", newline="")
+    console = Console(file=shown, force_terminal=True, width=100, color_system=None)
+    await import_with_progress(settings, source, folder / "out.csv", console)
+    size = source.stat().st_size
+    assert shown.getvalue().rpartition("importing")[2].count(f"{size}/{size} bytes") == 1
 
 
 async def test_a_database_that_cannot_be_reached_is_said_to_be_the_dsns_fault(

@@ -211,3 +211,41 @@ async def test_the_command_records_until_told_to_stop_without_a_name(
 )
 def test_the_virtual_host_is_the_addresss(url: str, name: str) -> None:
     assert vhost_of(url) == name
+
+
+async def _refused(*argv: str) -> tuple[int | None, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "ops", "trace", "record", *argv, "--outside",
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=dict(os.environ),
+    )  # fmt: skip
+    out, error = await asyncio.wait_for(process.communicate(), 60)
+    assert out == b""
+    return process.returncode, error.decode()
+
+
+async def test_a_file_that_is_no_folder_is_refused_and_nothing_is_made(folder: Path) -> None:
+    file = folder / "x.csv"
+    file.write_text("mine")
+    code, said = await _refused(
+        str(file), "--amqp-url", "amqp://127.0.0.1:1/", "--admin-url", "http://127.0.0.1:1"
+    )
+    assert (code, said.count("\n")) == (2, 1)
+    assert str(file) in said
+    assert [one.name for one in folder.iterdir()] == ["x.csv"]
+
+
+async def test_what_cannot_be_used_is_told_in_one_line_with_its_option(
+    bus: Bus, folder: Path
+) -> None:
+    url, api, trace = bus.vhost.admin_url, bus.vhost.api, str(folder / "trace")
+    wrong = f"http://nobody:x@{api.rpartition('@')[2]}"
+    nowhere = url.replace(bus.vhost.name, "nosuch")
+    for amqp, admin, named in (
+        (url, wrong, "--admin-url (COMPTOIR_AMQP_ADMIN_URL): "),
+        (url, "http://127.0.0.1:1", "--admin-url (COMPTOIR_AMQP_ADMIN_URL): "),
+        (nowhere, api, "--amqp-url (COMPTOIR_AMQP_URL): there is no virtual host nosuch"),
+        (f"amqp://127.0.0.1:1/{bus.vhost.name}", api, "--amqp-url (COMPTOIR_AMQP_URL): "),
+    ):
+        code, said = await _refused(trace, "--amqp-url", amqp, "--admin-url", admin)
+        assert (code, said.count("\n")) == (1, 1), said
+        assert named in said

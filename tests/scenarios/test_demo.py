@@ -32,6 +32,7 @@ async def test_sync_5_the_demo_tells_that_the_tills_are_complete_and_ctrl_c_leav
     await _lose_a_till(demo, place=folder)
     assert await _exists(services, name) == (True, True)
     os.killpg(demo.pid, signal.SIGINT)
+    await demo.wait_line("stopping …")
     assert await demo.wait(60) == 0
     assert processes_with(mark.encode()) == []
     assert is_empty(folder), list(folder.iterdir())
@@ -65,9 +66,10 @@ def _with_curl(folder: Path) -> dict[str, str]:
 
 
 async def _paste(lines: list[str], folder: Path) -> None:
-    """Every suggested line runs as it is printed, and shows what it says."""
+    """Everything suggested runs as it is printed, pasted at once, and shows what it says."""
     begin = next(n for n, line in enumerate(lines) if line.startswith("Try "))
-    said = [line for line in lines[begin + 1 : lines.index(LAST_LINE)] if not line.endswith(":")]
+    said = lines[begin + 1 : lines.index(LAST_LINE)]
+    end = next((n for n, line in enumerate(said) if line.startswith("Record ")), len(said))
     shell = await asyncio.create_subprocess_exec(
         "sh",
         "-eu",
@@ -75,15 +77,16 @@ async def _paste(lines: list[str], folder: Path) -> None:
         stdout=asyncio.subprocess.PIPE,
         env=_with_curl(folder),
     )
-    out, _ = await shell.communicate("\n".join(said).encode())
+    out, _ = await shell.communicate("\n".join(said[:end]).encode())
     answers = [json.loads(line) for line in out.decode().splitlines()]
     status, listed, search, chosen, edited, changed, seen, tills, french = answers
     assert status["complete"]
     assert listed["rows"] is not None
-    assert search["state"] in ("running", "found")
+    assert search["state"] == "found"
+    assert [(one["held"], one["usable"]) for one in search["rows"]] == [(False, False)]
     assert chosen["id"] == edited["id"] == changed["id"] == seen["id"]
     assert edited["record"]["phone"] == "+33 4 72 00 00 01"
-    assert changed["record"]["email"] == "new@example.org"
+    assert changed["record"]["email"] == seen["record"]["email"] == "new@example.org"
     assert len(tills["rows"]) == 2
     assert french["banner"]["text"].startswith("Aucun résultat")
 

@@ -8,14 +8,24 @@ from pathlib import Path
 
 import pytest
 
+from contracts.topology import FEED
 from simulation.campaign import ROOT
+from simulation.checkers.observed import ErpReference
 from simulation.job import Job
 from simulation.mutants.hunt import MUTANTS
 from simulation.recording import Recording
 from simulation.replay.before import read_before
-from simulation.replay.command import Replayed, Wanted, replay
+from simulation.replay.command import Replayed, Wanted, replay, run_replay, tell_digests
+from simulation.replay.ending import ScopeDigest, unequal
 from simulation.replay.faults import Faults
-from simulation.replay.judging import check_entries, compare_records, compare_verdicts, judge
+from simulation.replay.judging import (
+    check_entries,
+    check_told,
+    compare_lists,
+    compare_records,
+    compare_verdicts,
+    judge,
+)
 from simulation.replay.story import Story, read_story
 from simulation.run import play
 from simulation.schedule import Schedule, Step
@@ -24,7 +34,7 @@ from tests.traces import NAMES
 from traces.differ import find_partings
 from traces.masking import mask
 from traces.reading import Trace, read_trace
-from traces.record import Line
+from traces.record import Head, Line
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -54,6 +64,18 @@ def recorded(job: Job, tmp_path: Path) -> Path:
     play(SCHEDULE, job.place, recording.observer_of)
     recording.end(SCHEDULE, "")
     return recording.folder
+
+
+LISTS = Schedule(
+    5,
+    (
+        *(
+            Step(2.0 + n, "erp_setting", {"level": level, "name": "search_online", "value": n % 3 > 0})
+            for n, level in enumerate(("all", "centre.lyon", "all", "all", "centre.lyon", "all"))
+        ),
+        Step(3.5, "edit", {"till": 0, "place": 0.1, "field": "phone"}),
+    ),
+)  # fmt: skip
 
 
 class Player:
@@ -265,3 +287,90 @@ def test_a_page_or_till_that_is_none_stops_nothing(player: Player, recorded: Pat
     story, done, _ = player.play(changed(trace, lines=lines))
     assert [one.pos_id for one in story.tills] == ["p0", "p1"]
     assert _wrong(story, done) == []
+
+
+@pytest.mark.parametrize(("begun", "faults"), [(0, Faults()), (4, Faults()), (0, BAD_DAY)])
+def test_sync_6_settings_changed_in_the_erp_are_changed_in_the_fresh_one_too(
+    job: Job, player: Player, tmp_path: Path, begun: int, faults: Faults
+) -> None:
+    recording = Recording(tmp_path / "lists")
+    play(LISTS, job.place, recording.observer_of)
+    recording.end(LISTS, "")
+    trace = read_trace([recording.folder])
+    since = trace.lines[0].at.replace(second=begun)
+    lines = tuple(line for line in trace.lines if line.at >= since)
+    story, done, _ = player.play(changed(trace, lines=lines), faults)
+    versions = {key: n for till in done.played.seen.tills for key, _, n, _, _ in till.reference}
+    assert versions["setting/all/search_online"] > 2
+    assert compare_lists(done.played.seen)[1] == []
+    assert unequal(done.digests) == frozenset()
+    assert _wrong(story, done) == []
+
+
+def test_i2_a_list_at_a_till_that_is_not_as_it_was_told_is_found(
+    player: Player, recorded: Path
+) -> None:
+    story, done, _ = player.play(read_trace([recorded]))
+    seen = done.played.seen
+    assert [one for till in seen.tills for one in check_told(story, till)] == []
+    assert compare_lists(seen)[1] == []
+    for reference, there in (
+        ((), "not in"),
+        (_with_a_record(seen.erp.reference), "another content in"),
+    ):
+        other = changed(seen, erp=changed(seen.erp, reference=reference))
+        assert f" version 1, {there} the ERP" in compare_lists(other)[1][0]
+    (key, scope, version, state, record), *rest = seen.tills[0].reference
+    old = (key, scope, version - 1, state, record)
+    for spoiled in (rest, [old, *rest]):
+        (told,) = check_told(story, changed(seen.tills[0], reference=tuple(spoiled)))
+        assert (told.invariant, key in told.text) == ("I2", True)
+
+
+def _with_a_record(rows: tuple[ErpReference, ...]) -> tuple[ErpReference, ...]:
+    return tuple(changed(one, record="{}") for one in rows)
+
+
+def test_scopes_that_differ_are_marked_and_said_why() -> None:
+    one = ScopeDigest("erp", "all", 2, "0" * 15 + "a")
+    same, less = changed(one, node="pos.p0"), ScopeDigest("pos.p1", "all", 1, "0" * 15 + "b")
+    none = ScopeDigest("pos.p0", "pos.p0", 0, "0" * 16)
+    told = list(tell_digests((same, none, less, one)))
+    assert [line.endswith("  not the ERP's") for line in told] == [False, False, True, False, False]
+    assert told[-1].startswith("1 scope of tills not the fresh ERP's: ")
+    assert len(list(tell_digests((same, none, one)))) == 3
+
+
+def test_a_trace_from_outside_tells_its_tills_by_their_greetings(
+    player: Player, recorded: Path
+) -> None:
+    trace = read_trace([recorded])
+    sent = [line for line in trace.lines if (line.action, line.outcome) == ("sent", "ok")]
+    seen = tuple(
+        line.model_copy(update={"node": "bus", "way": "in", "action": "seen", "place": line.exchange})
+        for line in sent
+        if line.exchange and line.type != "feed.pull"
+    )  # fmt: skip
+    greeted = next(n for n, x in enumerate(seen) if x.type == "pos.hello" and x.data["cursors"])
+    story, done, _ = player.play(changed(trace, lines=seen[greeted:]))
+    assert [one.pos_id for one in story.tills] == ["p0", "p1"]
+    assert any(one.entry for one in story.given)
+    assert [one for one in _wrong(story, done) if not one.startswith("I1")] == []
+
+
+def test_a_trace_with_nobody_to_give_anything_is_refused(
+    recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trace = read_trace([recorded])
+    pages = [x for x in trace.lines if x.exchange == FEED and x.way == "out"]
+    entries = [x for x in trace.lines if x.type == "customer.edited" and x.way == "out"]
+    file = tmp_path / "none.jsonl"
+    head = Head(node="bus", names="plain", began=trace.lines[0].at)
+    for lines in (pages, [*pages, *entries]):
+        texts = [x.model_dump_json(exclude_none=True) for x in (head, *lines)]
+        file.write_text("".join(f"{text}\n" for text in texts), "utf-8")
+        assert run_replay(Wanted((file,), tmp_path / "into")) == 2
+        said = capsys.readouterr()
+        assert (said.out, said.err.count("\n")) == ("", 1)
+    assert "the centre of p0, p1" in said.err
+    assert not (tmp_path / "into").exists()

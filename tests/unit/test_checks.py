@@ -53,7 +53,16 @@ def test_a_failed_check_does_not_stop_the_tests_and_counts(
 
 
 def test_failed_tests_count() -> None:
-    assert run_checks(["--no-such-option"]) == 1
+    assert run_checks(["tests/no_such_file.py"]) == 1
+
+
+def test_an_option_pytest_does_not_know_is_refused_before_anything_runs(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert run_checks(["--no-such-option"]) == 2
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert said.err == "comptoir test: unrecognized arguments: --no-such-option\n"
 
 
 def test_services_that_cannot_be_had_count(

@@ -79,6 +79,13 @@ def test_an_environment_for_tests_is_good_for_everything(ready: Path, folder: Pa
         assert f"ops {command}" in launch(ready / "comptoir", command, cwd=folder).stdout
 
 
+def test_the_help_of_test_and_bench_installs_nothing(ready: Path, folder: Path) -> None:
+    for command in ("test", "bench"):
+        done = launch(ready / "comptoir", command, "--help", cwd=folder)
+        assert f"ops {command} --help" in done.stdout
+        assert done.stderr == ""
+
+
 def test_without_a_python_that_is_new_enough_three_lines_say_what_to_install(
     checkout: Path, folder: Path
 ) -> None:

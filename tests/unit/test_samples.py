@@ -88,7 +88,7 @@ def test_samples_are_of_two_kinds_and_countries_and_about_a_kilobyte(
     assert COUNT / 20 < sum(bool(one.customer.contacts) for one in samples) < COUNT / 4
 
 
-def test_cust_5_cust_6_numbers_of_samples_pass_their_checks(samples: list[SampleCustomer]) -> None:
+def test_numbers_of_samples_pass_the_checks_of_their_country(samples: list[SampleCustomer]) -> None:
     for one in (sample.customer for sample in samples):
         match one.kind, one.country_code:
             case "business", "FR":

@@ -246,3 +246,16 @@ def test_the_format_is_documented_field_by_field() -> None:
     assert [name for name in sorted(fields) if f"`{name}`" not in text] == []
     example = [line for line in text.splitlines() if line.startswith('{"n":')]
     assert Line.model_validate_json(example[0]).type == "customer.edited"
+
+
+def test_a_file_where_the_folder_should_be_is_named_and_left_alone(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = folder / "x.csv"
+    file.write_text("mine")
+    observer, _ = recorder_or_none(file, "erp", SetClock())
+    said = capfd.readouterr()
+    assert observer is ignore
+    assert f"{file}: a file, where a folder is needed" in said.out + said.err
+    assert "COMPTOIR_TRACE" in said.out + said.err
+    assert [one.name for one in folder.iterdir()] == ["x.csv"]

@@ -288,7 +288,7 @@ def test_trace_show_prints_filters_and_draws(script: Script, folder: Path) -> No
     only = _run("show", file, "--customer", str(BOB), "--till", "lyon-1", "--type", "customer.*")
     assert "customer.search" in only
     assert "customer.edited" not in only
-    assert _run("show", file, "--outcome", "parked").strip() == ""
+    assert _run("show", file, "--outcome", "parked") == "no lines match\n"
     assert "customer.edited" not in _run("show", file, "--since", "2026-03-04T12:00:01")
     assert "customer.edited" in _run("show", file, "--until", "2026-03-04T12:00:01")
     assert "and 1 more" in _run("show", file, "--limit", "1")
@@ -314,6 +314,30 @@ def test_trace_diff_ends_with_one_when_runs_part(script: Script, folder: Path) -
     assert "they part at" in _run("diff", str(one), str(three), code=1)
 
 
+def test_a_diagram_that_cannot_be_written_and_a_choice_that_fits_nothing_are_told_in_a_line(
+    script: Script, folder: Path
+) -> None:
+    trace = str(script.write(folder / "one"))
+    nowhere = str(folder / "none" / "t.svg")
+    said = _run("show", trace, "--svg", nowhere, code=1)
+    assert said == f"comptoir trace show: {nowhere}: No such file or directory\n"
+    assert _run("show", trace, "--type", "nosuch") == "no lines match\n"
+
+
+def test_a_trace_without_lines_is_not_compared(script: Script, folder: Path) -> None:
+    empty = folder / "empty"
+    empty.mkdir()
+    said = _run("diff", str(empty), str(script.write(folder / "one")), code=2)
+    assert said == f"comptoir trace diff: {empty}: no lines\n"
+
+
+def test_one_of_a_thing_is_told_as_one() -> None:
+    only = Script()
+    beat = body_of("erp.beat", {"now": NOON.isoformat(), "interval_s": 3}, number=9, origin="erp")
+    only.add(50, "erp", sent(beat, "comptoir.urgent", "all"))
+    assert "  1 step in 0.0 ms" in _told(find_conversations(only.lines))
+
+
 def test_what_is_no_trace_is_named(folder: Path) -> None:
     file = folder / "no.jsonl"
     file.write_text("something else\n")
@@ -321,29 +345,23 @@ def test_what_is_no_trace_is_named(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("argv", "said"),
+    ("argv", "said", "code"),
     [
-        (("f",), "COMPTOIR_TRACE=FOLDER"),
-        (("f", "--outside"), "--amqp-url"),
+        (("f",), "COMPTOIR_TRACE=FOLDER", 2),
+        (("f", "--outside"), "--amqp-url", 2),
         (
-            (
-                "f",
-                "--outside",
-                "--amqp-url",
-                "amqp://127.0.0.1:9",
-                "--admin-url",
-                "http://127.0.0.1:9",
-            ),
+            ("f", "--outside", "--amqp-url", "amqp://127.0.0.1:9", "--admin-url", "http://127.0.0.1:9"),
             "not reachable",
+            1,
         ),
     ],
-)
+)  # fmt: skip
 def test_trace_record_says_in_one_line_what_it_lacks(
-    argv: tuple[str, ...], said: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+    argv: tuple[str, ...], said: str, code: int, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("COMPTOIR_AMQP_URL", "COMPTOIR_AMQP_ADMIN_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(folder)
-    text = _run("record", *argv, code=2)
+    text = _run("record", *argv, code=code)
     assert said in text
     assert len(text.splitlines()) == 1
