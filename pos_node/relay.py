@@ -166,7 +166,7 @@ class Relay:
         if now.epoch != self._epoch:  # begun already, but not yet written down beside the database
             await keep_epoch(self._epoch_file, now.epoch)
             self._epoch, self._lost = now.epoch, True
-        elif is_restored(welcome, asked, last_seq) or await self._is_anothers(welcome):
+        elif await self._is_restored(welcome, asked, now.epoch, last_seq):
             self._epoch = await begin_epoch(
                 self._store, self._epoch_file, self._rng, welcome.applied_seq
             )
@@ -179,11 +179,17 @@ class Relay:
         if self._welcome is taken:
             self._welcome = None
 
-    async def _is_anothers(self, welcome: Welcome) -> bool:
-        """Whether the number the ERP is at was given to something else before this file was put back."""
+    async def _is_restored(
+        self, welcome: Welcome, asked: Standing, epoch: str, last_seq: int
+    ) -> bool:
+        """As is_restored; and when the number the ERP is at was given to something else before the file was put
+        back. A welcome of numbers given up meanwhile says nothing."""
+        if welcome.epoch != epoch:
+            return False
+        if is_restored(welcome, asked, last_seq):
+            return True
         told = welcome.epoch, welcome.applied_seq, welcome.content
-        ours = None if welcome.content is None else await self._store.read(rows.is_ours, *told)
-        return welcome.epoch == self._epoch and ours is False
+        return welcome.content is not None and await self._store.read(rows.is_ours, *told) is False
 
     def _take_place(self) -> None:
         """Goes back: all the way when the link was lost, or to where the ERP asked for."""

@@ -187,6 +187,21 @@ async def test_i1_numbering_begins_anew_when_the_erp_has_something_else_under_a_
 
 
 @on_fake_time
+async def test_i9_a_late_welcome_of_numbers_given_up_does_not_begin_anew_once_more(
+    tmp_path: Path,
+) -> None:
+    async with till(tmp_path) as one:
+        await one.change(2)
+        await until(lambda: one.publisher.sent == [1, 2])
+        asked = await one.store.read(read_standing)
+        for _ in range(2):
+            await one.relay.hear_welcome(welcome(80, asked.epoch, content="another"), asked)
+            await asyncio.sleep(1)
+        assert one.publisher.sent == [1, 2, 1, 2]
+        assert len(set(one.publisher.epochs)) == 2
+
+
+@on_fake_time
 async def test_an_entry_that_is_not_applied_is_sent_again_ever_more_seldom(tmp_path: Path) -> None:
     async with till(tmp_path) as one:
         await one.change()
