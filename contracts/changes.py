@@ -78,10 +78,12 @@ def merge(current: Record, changes: Iterable[Change]) -> Merge:
 
     Only the fields that change are looked at.
 
-    A field the ERP left alone takes the till's value; one it changed meanwhile keeps the ERP's.
+    A field the ERP left alone takes the till's value; one it changed meanwhile keeps the ERP's. So does which address
+    is the main one: a till's further one is a conflict (ADDR-1).
     Applying the same changes twice gives the same record and no conflict that was not there the
     first time. Raises as `apply` does.
     """
+    changes = list(changes)
     placed = list(_placed(changes))
     tree = paths.tree_of(current, _names(placed))
     applied: list[Change] = []
@@ -98,8 +100,39 @@ def merge(current: Record, changes: Iterable[Change]) -> Merge:
             written.add(place.steps[0])
         else:
             conflicts.append(Conflict(change.path, stands=stands, lost=wanted))
+    if "addresses" in written and (further := _further_mains(tree, applied)):
+        return _merge_without(further, current, changes)
     record = paths.with_written(current, tree, written)
     return Merge(record, tuple(applied), tuple(conflicts))
+
+
+def _further_mains(tree: Tree, applied: Iterable[Change]) -> list[Change]:
+    """The changes by which there is more than one main address: the last ones that made one (ADDR-1)."""
+    mains = sum(map(_is_main, tree["addresses"].values()))
+    makers = [change for change in applied if _makes_main(change)]
+    return makers[max(0, len(makers) - mains + 1) :] if mains > 1 else []
+
+
+def _makes_main(change: Change) -> bool:
+    match change.path.split("."):
+        case ["addresses", _]:
+            return _is_main(change.new) and not _is_main(change.old)
+        case ["addresses", _, "type"]:
+            return bool(change.new == "main")
+        case _:
+            return False
+
+
+def _is_main(address: Value) -> bool:
+    return isinstance(address, dict) and address.get("type") == "main"
+
+
+def _merge_without(lost: list[Change], current: Record, changes: Iterable[Change]) -> Merge:
+    """What becomes of the other changes, and conflicts of these."""
+    paths_lost = {change.path for change in lost}
+    rest = merge(current, [change for change in changes if change.path not in paths_lost])
+    conflicts = (Conflict(change.path, stands=change.old, lost=change.new) for change in lost)
+    return Merge(rest.record, rest.applied, (*rest.conflicts, *conflicts))
 
 
 def flatten(customer: Customer) -> dict[str, Value]:

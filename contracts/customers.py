@@ -1,6 +1,6 @@
 """The whole customer record as it travels (CUST-2, ADDR-2, CONTACT-1, CONS-1), and reading parts of it fast."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from string import ascii_lowercase, ascii_uppercase
 from typing import Annotated, Any, Literal, TypeVar
@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from contracts.decoders import struct_of
 from contracts.limits import NO_NUL
+from contracts.visibility import has_visible
 
 CustomerKind = Literal["retail", "business"]
 AddressType = Literal["main", "billing", "mailing", "residence", "shipping", "subsidiary"]
@@ -60,7 +61,7 @@ Consents = Annotated[list[Consent], _each_once("definition")]
 
 
 class Address(Record):
-    """An address (ADDR-1, ADDR-2); exactly one of a customer's is of type main: the default."""
+    """An address (ADDR-1, ADDR-2); one of a customer's is of type main: the default (see `second_main`)."""
 
     id: UUID
     type: AddressType = "main"
@@ -138,6 +139,13 @@ class Customer(Record):
         return next((one for one in self.addresses if one.type == "main"), None)
 
 
+def second_main(addresses: Sequence[Address]) -> int | None:
+    """Where a list has a main address beside another one, which no customer has (ADDR-1). A rule for what is entered:
+    records that were stored with two are read as they are."""
+    mains = [at for at, one in enumerate(addresses) if one.type == "main"]
+    return mains[1] if len(mains) > 1 else None
+
+
 REQUIRED: dict[CustomerKind, tuple[str, ...]] = {
     "retail": ("code", "first_name", "last_name"),
     "business": ("code", "name"),
@@ -158,8 +166,12 @@ def display_name(
 
 
 def missing_fields(kind: CustomerKind, value_of: Callable[[str], object]) -> tuple[str, ...]:
-    """Names the required fields of a kind of customer that have no value (CUST-2)."""
-    return tuple(name for name in REQUIRED[kind] if not value_of(name))
+    """Names the required fields of a kind of customer that have no value, or none that can be seen (CUST-2)."""
+    return tuple(name for name in REQUIRED[kind] if not _is_there(value_of(name)))
+
+
+def _is_there(value: object) -> bool:
+    return has_visible(value) if isinstance(value, str) else bool(value)
 
 
 CustomerKeys: Any = struct_of(Customer, only=frozenset({"code", "tax_number"}), limits=False)

@@ -4,6 +4,7 @@ A journal entry is an envelope of one of the types below with `epoch`, `seq` (1,
 gap within an epoch) and `key` (the customer's id). The ERP takes entries of one till in order.
 """
 
+from hashlib import blake2b
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -12,6 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from contracts.changes import Change
 from contracts.customers import Customer
 from contracts.limits import NO_NUL, Count, Moment, Serial, Token
+
+CONTENT_LETTERS = 8
+
+
+def content_of(body: bytes) -> str:
+    """Tells two entries under one number apart: CONTENT_LETTERS of a hash of the envelope as it is sent."""
+    return blake2b(body, digest_size=CONTENT_LETTERS // 2).hexdigest()
 
 
 class Wire(BaseModel):
@@ -46,11 +54,13 @@ class Progress(Wire):
     """Every entry of `epoch` up to `applied_seq` is applied or refused in the ERP.
 
     `heads` are the feeds' heads after those entries were numbered: a till whose cursors have
-    reached them holds the outcome, and may let go of what it showed meanwhile.
+    reached them holds the outcome, and may let go of what it showed meanwhile. `content` is that of the
+    entry `applied_seq`: a till that has another under this number was restored from a backup.
     """
 
     epoch: Token
     applied_seq: Count
+    content: Token | None = None
     heads: dict[Token, Count] = {}
 
 

@@ -1,5 +1,6 @@
 """What any value that travels must keep to, so that every store and every language can hold it."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -7,6 +8,8 @@ from pydantic import AwareDatetime, Field
 
 NO_NUL = r"^[^\x00]*$"
 """Neither PostgreSQL's text nor its JSON holds the character NUL."""
+
+_ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 BIGGEST = 2**53 - 1
 """The largest whole number that JSON carries unharmed into every language."""
@@ -32,3 +35,8 @@ Token = Annotated[str, Field(max_length=120, pattern=NO_NUL)]
 def within_time(moment: datetime) -> bool:
     """Whether a time with a zone is a Moment."""
     return EARLIEST <= moment < LATEST
+
+
+def escapes_nul(json: bytes) -> bool:
+    """Whether the character NUL is written as an escape in JSON; behind an escaped backslash, u0000 is only text."""
+    return b"\\" in json and b"\\u0000" in json and _ESCAPED_NUL.search(json) is not None

@@ -82,6 +82,7 @@ _MESSAGES: dict[str, Kind] = {
     "LostValue.stands": "at_path",
     "LostValue.lost": "at_path",
     "Progress.epoch": "plain",
+    "Progress.content": "sealed",  # of an entry: who knows all of it but a telephone number could find that by trying
     "Resend.epoch": "plain",
     "Verdict.epoch": "plain",
     "Verdict.outcome": "plain",
@@ -101,6 +102,7 @@ _MESSAGES: dict[str, Kind] = {
     "Welcome.centre": "plain",
     "Welcome.scopes": "plain",
     "Welcome.epoch": "plain",
+    "Welcome.content": "sealed",
     "Criteria.phrase": "phrase",
     "Criteria.column": "plain",
     "Criteria.attribute": "plain",

@@ -13,7 +13,7 @@ class Hello(Wire):
     """A till's first words on a connection, and its sign of life afterwards (SYNC-7).
 
     `instance` is new with every start: by it two at once under one identity can be told apart from one that was
-    started again. Nothing compares it yet.
+    started again: the older of the two is heard again.
     """
 
     instance: Token
@@ -28,7 +28,8 @@ class Hello(Wire):
 class Welcome(Wire):
     """The ERP's answer: where the till stands on the bus, how far its journal is, what time it is.
 
-    A till whose own `last_seq` is below `applied_seq` was restored from a backup: it takes a new epoch.
+    A till whose own `last_seq` is below `applied_seq`, or whose entry of that number is not of this
+    `content` (contracts.journal.content_of), was restored from a backup: it takes a new epoch.
     """
 
     pos_id: Token
@@ -37,6 +38,7 @@ class Welcome(Wire):
     scopes: list[Token]
     epoch: Token
     applied_seq: Count
+    content: Token | None = None
     now: Moment
 
 

@@ -4,11 +4,14 @@ To read a whole record and to write it again takes longer than everything else t
 in the ERP, and a change is about one field of thirty.
 """
 
+import json
 from collections.abc import Collection, Iterator, Mapping
 from operator import is_not
 from typing import Any, Self
 
 import msgspec
+
+from contracts.limits import RECORD_BYTES
 
 _split = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _read = msgspec.json.Decoder().decode
@@ -16,6 +19,23 @@ _write = msgspec.json.Encoder().encode
 
 Value = Any
 """A JSON value: a field's, or a whole part's when it was added or taken away."""
+
+
+_MOST_WIRE = 6
+"""Bytes that one sign of a record's text comes to at most: four of UTF-8, half as much again by blanks."""
+
+
+def oversize(text: str) -> int | None:
+    """How many bytes a record comes to that no till could be sent, None when it can be (RECORD_BYTES)."""
+    if len(text) * _MOST_WIRE <= RECORD_BYTES:
+        return None
+    size = wire_bytes(text)
+    return size if size > RECORD_BYTES else None
+
+
+def wire_bytes(text: str) -> int:
+    """The size of a record as PostgreSQL writes it: with a blank after each comma and colon."""
+    return len(json.dumps(json.loads(text), ensure_ascii=False).encode())
 
 
 class Record(Mapping[str, Value]):

@@ -1,15 +1,22 @@
 """The ERP node's commands: `comptoir erp …`."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import sys
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from erp_node.settings import ErpSettings
 from runtime.settings import WrongSettings, explain, load
+
+if TYPE_CHECKING:
+    from erp_node.stuck import Stuck
 
 app = typer.Typer(help="The ERP node: the authority on customers.", no_args_is_help=True)
 said = Console(stderr=True)
@@ -112,8 +119,10 @@ def enrol_till(
 
     settings = _settings()
     path = output or Path(f"{pos_id}.toml")
-    _run(lambda: enrol(settings, pos_id, centre, mode, path))
+    defined = _run(lambda: enrol(settings, pos_id, centre, mode, path))
     typer.echo(f"{pos_id} enrolled; take {path} to the till")
+    if not defined:
+        typer.echo(f"no centre is defined yet, {centre} neither: load it with `erp load-reference`")
 
 
 @app.command(epilog=_SETTINGS)
@@ -122,8 +131,8 @@ def retire_till(pos_id: str) -> None:
     from erp_node.setup import retire
 
     settings = _settings()
-    _run(lambda: retire(settings, pos_id))
-    typer.echo(f"{pos_id} retired")
+    now = _run(lambda: retire(settings, pos_id))
+    typer.echo(f"{pos_id} retired" if now else f"{pos_id} was retired already")
 
 
 @app.command(epilog=_SETTINGS)
@@ -136,7 +145,7 @@ def add_user(
 ) -> None:
     """Adds a user of the ERP's HTTP API, or gives an existing one a new password and rights.
 
-    The password is asked for, or taken from COMPTOIR_PASSWORD.
+    The password, of 8 signs at least, is asked for, or taken from COMPTOIR_PASSWORD.
     """
     from erp_node.setup import add_erp_user
 
@@ -166,6 +175,39 @@ def load_reference(
     settings = _settings()
     count = _run(lambda: load_reference_file(settings, file))
     typer.echo(f"{count} reference rows")
+
+
+@app.command(epilog=_SETTINGS)
+def stuck() -> None:
+    """Shows at a glance what is stuck, where, since when and why: connections, journals, tills, feeds, dead letters,
+    customers that cannot be sent.
+
+    To be run where the ERP runs, with the same settings. When something waits it looks a second time after 12 s:
+    what moves is not stuck. Ends with 0 when nothing is stuck, otherwise with 1.
+    """
+    from erp_node.look import look_for_stuck
+
+    settings = _settings()
+    found, uncounted = _run(lambda: look_for_stuck(settings))
+    shown = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    if found:
+        shown.print(_table(found))
+    else:
+        shown.print("nothing is stuck")
+    if uncounted:
+        shown.print(f"journals and dead letters are not counted: {uncounted}", markup=False)
+    if found:
+        raise typer.Exit(1)
+
+
+def _table(found: "Sequence[Stuck]") -> Table:
+    table = Table(box=SIMPLE)
+    for heading in ("what", "where", "since (UTC)", "why"):
+        table.add_column(heading, overflow="fold")
+    for one in found:
+        since = f"{one.since:%Y-%m-%d %H:%M:%S}" if one.since else ""
+        table.add_row(*map(Text, (one.what, one.where, since, one.why)))
+    return table
 
 
 def _settings(**overrides: object) -> ErpSettings:

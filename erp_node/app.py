@@ -50,6 +50,7 @@ from erp_node.store.pool import Pool, open_pool
 from erp_node.store.search import open_question_pool
 from erp_node.upkeep import keep_tidy
 from messaging.admin import Administers
+from messaging.amqp import address_of
 from messaging.channel import Broker as AnyBroker
 from messaging.channel import Message
 from messaging.clock import Clock, SystemClock
@@ -146,7 +147,7 @@ class Outside:
     """What a node needs of the world. `asked`: connections for questions of tills (store.search.open_question_pool).
 
     `admin`: the broker's management, None when not configured. `till_url`: the broker's address for a till's
-    user and password. `beat_s`: seconds between two signs of life.
+    user and password. `beat_s`: seconds between two signs of life. `broker_address`: its host and port, for the log.
     """
 
     pool: Pool
@@ -159,6 +160,7 @@ class Outside:
     rng: random.Random
     observer: Observer
     beat_s: float
+    broker_address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,7 @@ async def open_node(settings: ErpSettings, stack: AsyncExitStack) -> Node:
         Outside(
             pool, asked, Login(settings), admin, partial(channel_of, settings),
             partial(till_url, settings.amqp_url), clock, random.Random(), observer, settings.beat_s,
+            address_of(settings.amqp_url),
         )
     )  # fmt: skip
 
@@ -204,7 +207,9 @@ def make_node(outside: Outside) -> Node:
     tools = _Tools(clock, outside.rng, publisher, dead, outside.observer)
 
     def link(name: str) -> Link:
-        return Link(outside.broker, name, clock=clock, rng=tools.rng)
+        return Link(
+            outside.broker, name, clock=clock, rng=tools.rng, address=outside.broker_address
+        )
 
     publishing, journal, questions = link(PUBLISHING), link(JOURNAL), link(ASKED)
     callers = Callers(tools.monotonic)

@@ -16,7 +16,7 @@ from msgspec import structs
 from contracts.changes import diff
 from contracts.customers import Customer, tax_key
 from erp_node.centres import known_centres, unknown_place
-from erp_node.refusals import UNKNOWN, Refusal, refuse_record
+from erp_node.refusals import UNKNOWN, Refusal, refuse_record, refuse_second_main
 from erp_node.store import customers as store
 from erp_node.store.customers import Held, HistoryLine, Namesake, StoredLine, Write
 from erp_node.store.pool import Connection, Database, Pool
@@ -82,10 +82,10 @@ async def create_customer(
     is_customer: bool = True,
 ) -> Saved:
     """Makes a customer. Raises CustomerRefused: customer.field_required, customer.code_taken,
-    request.centre_unknown, …"""
+    address.second_main, request.centre_unknown, …"""
     new = Held(customer_id, 0, "active", is_customer, False, (), None, "").with_customer(record)
     new = _available(new, availability)
-    _raise_if(refuse_record(new))
+    _raise_if(refuse_record(new) or refuse_second_main(None, record.addresses))
     async with pool.acquire() as connection, connection.transaction():
         await _check_centres(connection, availability)
         with _code_taken(record.code):
@@ -101,9 +101,26 @@ async def edit_customer(
     Raises UnknownCustomer, ChangedMeanwhile, CustomerRefused (as create_customer).
     """
 
+    return await change_fields(pool, customer_id, lambda held: record, actor, expected_version)
+
+
+async def change_fields(
+    pool: Pool,
+    customer_id: UUID,
+    make: Callable[[Held], Customer],
+    actor: Actor,
+    expected_version: int | None = None,
+) -> Saved:
+    """Gives a customer the record that `make` makes of the one there is, its row locked meanwhile: without
+    `expected_version` no change that comes at the same time is in its way. An equal one changes nothing.
+
+    Raises as edit_customer, and what `make` raises.
+    """
+
     def edited(held: Held) -> Held:
+        record = make(held)
         after = held.with_customer(record)
-        _raise_if(refuse_record(after))
+        _raise_if(refuse_record(after, held) or refuse_second_main(held, record.addresses))
         return after
 
     return await _change(pool, customer_id, edited, actor, expected_version)

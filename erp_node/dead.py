@@ -39,4 +39,5 @@ async def is_used_up(pool: Pool, letter: DeadLetter) -> bool:
     number = number_of(letter)
     if number is None:
         return False
-    return await store.read_applied_seq(pool, number.pos_id, number.epoch) >= number.seq
+    progress = await store.read_progress(pool, number.pos_id, number.epoch)
+    return progress.seq >= number.seq

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import TypeAlias
 from uuid import UUID
 
@@ -12,7 +11,13 @@ from msgspec import structs
 from contracts import envelope, registry
 from contracts.decoders import struct_of
 from contracts.envelope import MAX_BYTES, Headers, MessageError
-from contracts.journal import CustomerAdded, CustomerEdited, Resend
+from contracts.journal import (
+    CONTENT_LETTERS,
+    CustomerAdded,
+    CustomerEdited,
+    Resend,
+    content_of,
+)
 from contracts.limits import within_time
 from contracts.topology import pos_of
 from messaging.channel import Delivery
@@ -21,8 +26,6 @@ from messaging.responder import FORGED
 
 REMEMBERED = 64
 """Of this many entries per till the content is known, to tell a repeat from a number used again (I9)."""
-
-_HASH_LETTERS = 8
 
 Change: TypeAlias = CustomerAdded | CustomerEdited
 """What an entry says. An edit may also be a struct with the fields of the model."""
@@ -71,12 +74,12 @@ class Progress:
 
     def content_of(self, seq: int) -> str | None:
         """The hash of an applied entry, None when that is too long ago."""
-        end = len(self.contents) - (self.seq - seq) * _HASH_LETTERS
-        return self.contents[end - _HASH_LETTERS : end] if end >= _HASH_LETTERS else None
+        end = len(self.contents) - (self.seq - seq) * CONTENT_LETTERS
+        return self.contents[end - CONTENT_LETTERS : end] if end >= CONTENT_LETTERS else None
 
     def after(self, entry: Entry) -> "Progress":
         """The progress once this entry is applied."""
-        kept = self.contents[-(REMEMBERED - 1) * _HASH_LETTERS :]
+        kept = self.contents[-(REMEMBERED - 1) * CONTENT_LETTERS :]
         return Progress(entry.seq, kept + entry.content)
 
 
@@ -145,7 +148,7 @@ def _entry(
         delivery.user_id.removeprefix("pos."),
         headers.epoch,
         headers.seq,
-        content_hash(delivery.body),
+        content_of(delivery.body),
         data,
         bad,
         headers.key,
@@ -168,11 +171,6 @@ def salvage_headers(body: bytes) -> Headers | None:
         except MessageError:
             continue
     return None
-
-
-def content_hash(body: bytes) -> str:
-    """Tells two contents under one number apart."""
-    return blake2b(body, digest_size=_HASH_LETTERS // 2).hexdigest()
 
 
 def _as_uuid(text: str | None) -> UUID | None:

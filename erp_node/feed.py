@@ -123,13 +123,14 @@ def not_yours(scope: str) -> Refused:
 def decide_start(pull: Pull, state: FeedState) -> Start:
     """Which rows a pull is given.
 
-    Who starts with nothing is spared what is merely withdrawn. Who held rows under other numbers,
-    or looks through one bucket for a difference, must hear of those too.
+    Who starts with nothing, and so knows no epoch, is spared what is merely withdrawn. Who held rows under
+    other numbers, reads the same feed once more from its beginning, or looks through one bucket for a
+    difference, must hear of those too.
     """
     same_epoch = pull.epoch in (None, "", state.epoch)
     ahead = same_epoch and pull.from_seq > state.head
     after = pull.from_seq if same_epoch and not ahead else 0
-    present = same_epoch and not ahead and after == 0 and pull.bucket is None
+    present = pull.epoch in (None, "") and not ahead and after == 0 and pull.bucket is None
     limit = min(pull.limit, MOST_ROWS)
     reading = Reading(pull.scope, after, limit, pull.bucket, only_present=present)
     return Start(reading, ahead=ahead and pull.epoch == state.epoch)

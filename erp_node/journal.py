@@ -14,6 +14,7 @@ import asyncpg
 import structlog
 
 from contracts.journal import Resend
+from contracts.topology import pos_of
 from erp_node.callers import Callers, Till
 from erp_node.changeset import Changeset, load_changeset, write_undone
 from erp_node.entries import Entry, Ordered, by_number, put_in_order, read_entry
@@ -88,7 +89,7 @@ async def apply_batch(intake: Intake, deliveries: Sequence[Delivery]) -> list[Ba
         for index, bad in applied.bad.items():
             answers[index] = answers[index] or bad
         await _ask_again(intake, applied.missing)
-    _report(read, answers)
+    _report(deliveries, read, answers)
     return answers
 
 
@@ -204,10 +205,14 @@ async def _ask_again(intake: Intake, missing: Mapping[str, Resend]) -> None:
                  epoch=wanted.epoch, from_seq=wanted.from_seq)  # fmt: skip
 
 
-def _report(read: Sequence[Entry | Bad], answers: Sequence[Bad | None]) -> None:
-    for one, bad in zip(read, answers, strict=True):
+def _report(
+    deliveries: Sequence[Delivery], read: Sequence[Entry | Bad], answers: Sequence[Bad | None]
+) -> None:
+    """Of an entry whose number cannot be read the broker still vouches for the sender."""
+    for delivery, one, bad in zip(deliveries, read, answers, strict=True):
         if bad is not None:
-            where = one.journal if isinstance(one, Entry) else ("", "")
+            sender = pos_of(delivery.user_id or "") or ""
+            pos, epoch = one.journal if isinstance(one, Entry) else (sender, "")
             seq = one.seq if isinstance(one, Entry) else None
-            log.warning("journal entry parked", action=f"journal.{bad.code}", pos=where[0],
-                        epoch=where[1], seq=seq)  # fmt: skip
+            log.warning("journal entry parked", action=f"journal.{bad.code}", pos=pos,
+                        epoch=epoch, seq=seq)  # fmt: skip

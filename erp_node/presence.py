@@ -1,5 +1,7 @@
 """Tills that greet (SYNC-7): what they say of themselves is kept, and they learn where they stand."""
 
+import structlog
+
 from contracts.presence import Hello, Welcome
 from contracts.topology import TillAddress
 from erp_node.questions import Desk, Question, read_question, reply
@@ -7,25 +9,31 @@ from erp_node.store import tills as store
 from messaging.channel import Delivery
 from messaging.responder import Reply
 
+log = structlog.get_logger()
+
 
 async def answer_hello(desk: Desk, delivery: Delivery) -> Reply | None:
     """Notes a till's sign of life; tells its centre, feeds, how far its journal is, and the time."""
     question = await read_question(desk, delivery, Hello)
     if question is None:
         return None
-    await store.hear(desk.pool, question.till.pos_id, question.data)
+    pos_id = question.till.pos_id
+    if await store.hear(desk.pool, pos_id, question.data):
+        log.error("two tills run under one enrolment", action="till_twice", pos=pos_id)
     return reply(desk, question.headers, await _welcome(desk, question))
 
 
 async def _welcome(desk: Desk, question: Question[Hello]) -> Welcome:
     till, hello = question.till, question.data
     address = TillAddress(till.pos_id, till.centre, full=not till.local_only)
+    progress = await store.read_progress(desk.pool, till.pos_id, hello.epoch)
     return Welcome(
         pos_id=till.pos_id,
         centre=till.centre,
         full=address.full,
         scopes=list(address.scopes),
         epoch=hello.epoch,
-        applied_seq=await store.read_applied_seq(desk.pool, till.pos_id, hello.epoch),
+        applied_seq=progress.seq,
+        content=progress.content_of(progress.seq),
         now=desk.clock.now(),
     )

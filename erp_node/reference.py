@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import get_args
 
-from contracts.customers import Code
+from contracts.customers import Code, Country
 from contracts.reference import (
     REFERENCE_KINDS,
+    Centre,
     Entry,
     Operator,
     ReferenceRecord,
@@ -23,7 +24,8 @@ from erp_node.store import tills
 from erp_node.store.pool import Database, Pool
 from web.passwords import Passwords
 
-_CENTRE = re.compile(get_args(Code)[1].metadata[0].pattern)
+_CODE = re.compile(get_args(Code)[1].metadata[0].pattern)
+_COUNTRY = re.compile(get_args(Country)[1].metadata[0].pattern)
 _POS = re.compile(POS_ID)
 _NO_PARAMS: Mapping[str, str] = MappingProxyType({})
 
@@ -37,6 +39,7 @@ class WrongRecord(ValueError):
         super().__init__(f"{field}: {text}")
         self.code = code
         self.field = field
+        self.text = text
         self.params = dict(params)
 
 
@@ -162,7 +165,7 @@ async def find(pool: Pool, key: str) -> ReferenceRecord | None:
 
 
 def check_record(record: Entry) -> None:
-    """Raises WrongRecord when a setting does not fit, or a level or centre cannot be one."""
+    """Raises WrongRecord when a setting does not fit, or a code, level, country or centre cannot be one."""
     if isinstance(record, Setting):
         check_level(record.level)
         _setting(record.level, record.name, record.value)
@@ -170,6 +173,12 @@ def check_record(record: Entry) -> None:
             raise WrongRecord(
                 "reference.wrong_code", "code", f"must be {record.level}/{record.name}"
             )
+    if isinstance(record, Centre | Operator) and not _CODE.fullmatch(record.code):
+        text = f"{record.code!r}: only letters A to Z, digits, - and _, at most 60"
+        raise WrongRecord("request.wrong_form", "code", text, {"example": "lyon-1"})
+    if isinstance(record, Centre) and not _COUNTRY.fullmatch(record.country or "FR"):
+        text = f"{record.country!r} is not two capital letters, as FR"
+        raise WrongRecord("request.wrong_form", "country", text, {"example": "FR"})
     if isinstance(record, Operator):
         for centre in record.centres:
             _check_centre(centre)
@@ -180,7 +189,7 @@ def check_level(level: str) -> None:
     place, _, name = level.partition(".")
     known = (
         level == ALL
-        or (place == "centre" and _CENTRE.fullmatch(name) and level == centre_scope(name))
+        or (place == "centre" and _CODE.fullmatch(name) and level == centre_scope(name))
         or (place == "pos" and _POS.fullmatch(name) and level == pos_scope(name))
     )
     if not known:
@@ -210,7 +219,7 @@ async def check_centres(database: Database, field: str, centres: Sequence[str]) 
 
 
 def _check_centre(centre: str) -> None:
-    if not _CENTRE.fullmatch(centre):
+    if not _CODE.fullmatch(centre):
         raise WrongRecord(
             "reference.wrong_centre", "centres", f"{centre} cannot be a centre's code"
         )

@@ -1,17 +1,15 @@
 """Why a change of a customer is not made: rules of business, answered with a text code. Pure."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
-from contracts.customers import REQUIRED, missing_fields
+from contracts.customers import REQUIRED, Address, code_key, missing_fields, second_main
 from contracts.limits import RECORD_BYTES
+from contracts.record import oversize
+from contracts.visibility import has_invisible
 from erp_node.store.customers import Held
-
-_MOST_WIRE = 6
-"""Bytes that one sign of a record's text comes to at most: four of UTF-8, half as much again by blanks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +37,38 @@ def refuse_edit(held: Held | None, centre: str) -> Refusal | None:
     return None
 
 
-def refuse_record(held: Held) -> Refusal | None:
-    """Why a record cannot be stored (CUST-2), or None."""
+def refuse_record(held: Held, before: Held | None = None) -> Refusal | None:
+    """Why a record cannot be stored (CUST-2), or None. `before`: what it takes the place of, whose code is let be."""
     kind = held.record.get("kind")
     if kind not in REQUIRED:
         return Refusal("customer.field_invalid", field="kind")
     if missing := missing_fields(kind, held.record.get):
         return Refusal("customer.field_required", field=missing[0])
-    if len(held.text) * _MOST_WIRE > RECORD_BYTES and wire_bytes(held) > RECORD_BYTES:
-        return Refusal("customer.too_large", {"limit": str(RECORD_BYTES)})
+    if has_invisible(held.code) and not _same_code(before, held):
+        return Refusal("customer.code_invisible", field="code")
+    if size := oversize(held.text):
+        return Refusal("customer.too_large", {"size": str(size), "limit": str(RECORD_BYTES)})
     return None
 
 
-def wire_bytes(held: Held) -> int:
-    """The size of a record as PostgreSQL writes it: with a blank after each comma and colon."""
-    return len(json.dumps(dict(held.record), ensure_ascii=False).encode())
+def _same_code(before: Held | None, after: Held) -> bool:
+    return before is not None and code_key(before.code) == code_key(after.code)
+
+
+def refuse_second_main(before: Held | None, after: Sequence[Address]) -> Refusal | None:
+    """Why addresses cannot be put in place of a customer's (ADDR-1), or None: those that were stored so stay."""
+    at = second_main(after)
+    if at is None or (before is not None and _addresses_of(before) == list(after)):
+        return None
+    return Refusal("address.second_main", field=f"addresses.{at}.type")
+
+
+def _addresses_of(held: Held) -> list[Address] | None:
+    """None of a record that SQL made invalid."""
+    try:
+        return list(held.customer.addresses)
+    except ValidationError:
+        return None
 
 
 def refuse_invalid(error: ValidationError) -> Refusal:

@@ -9,15 +9,15 @@ from typing import TextIO
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import asyncpg
-from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
-from contracts.reference import ReferenceRecord
 from contracts.topology import Rights, erp_topology
 from erp_node import reference, tills
+from erp_node.centres import known_centres
 from erp_node.imports import ImportReport, WrongFile, import_file
 from erp_node.operators import UnknownRight, WrongUser, set_user
+from erp_node.reference_file import WrongLine, load_reference
 from erp_node.settings import ErpSettings
 from erp_node.store.faults import is_transient
 from erp_node.store.migrations import WrongDatabase, migrate
@@ -82,8 +82,9 @@ async def import_with_progress(
             return report
 
 
-async def enrol(settings: ErpSettings, pos_id: str, centre: str, mode: Mode, path: Path) -> None:
-    """Enrols a till and writes its enrolment file, readable by its owner alone.
+async def enrol(settings: ErpSettings, pos_id: str, centre: str, mode: Mode, path: Path) -> bool:
+    """Enrols a till and writes its enrolment file, readable by its owner alone; whether its centre is defined, which
+    is not asked for as long as no centre is.
 
     A file that cannot be written is found out before the till gets another password.
     """
@@ -95,13 +96,10 @@ async def enrol(settings: ErpSettings, pos_id: str, centre: str, mode: Mode, pat
             channel_of(settings) as channel,
         ):
             enrolment = await tills.enrol_till(pool, admin, channel, pos_id, centre, mode)
-        lines = {
-            "pos_id": pos_id,
-            "centre": centre,
-            "mode": mode,
-            "amqp_url": till_url(settings.amqp_url, enrolment.user, enrolment.password),
-        }
-        file.write("".join(f'{name} = "{value}"\n' for name, value in lines.items()))
+            defined = centre in await known_centres(pool)
+        url = till_url(settings.amqp_url, enrolment.user, enrolment.password)
+        file.write(enrolment.file(url))
+    return defined
 
 
 @contextmanager
@@ -123,15 +121,15 @@ def _private_file(path: Path) -> Iterator[TextIO]:
         raise CannotDo(f"{path}: {error.strerror or error}") from None
 
 
-async def retire(settings: ErpSettings, pos_id: str) -> None:
-    """Takes a till's broker user and queues away."""
+async def retire(settings: ErpSettings, pos_id: str) -> bool:
+    """Takes a till's broker user and queues away; False when it was retired before."""
     async with (
         mendable(),
         pool_of(settings) as pool,
         admin_of(settings) as admin,
         channel_of(settings) as channel,
     ):
-        await tills.retire_till(pool, admin, channel, pos_id)
+        return await tills.retire_till(pool, admin, channel, pos_id)
 
 
 async def add_erp_user(
@@ -144,10 +142,9 @@ async def add_erp_user(
 
 async def load_reference_file(settings: ErpSettings, file: Path) -> int:
     """Loads reference records, one JSON object per line; nothing is loaded when a line is wrong."""
-    records = [_read_reference(n, line) for n, line in enumerate(_lines(file), 1) if line.strip()]
+    lines = _lines(file)
     async with mendable(), pool_of(settings) as pool:
-        await reference.put_all(pool, records)
-    return len(records)
+        return await load_reference(pool, lines)
 
 
 def till_url(erp_url: str, user: str, password: str) -> str:
@@ -203,12 +200,13 @@ async def mendable() -> AsyncIterator[None]:
         UnknownRight,
         WrongUser,
         WrongFile,
+        WrongLine,
         tills.WrongTill,
         reference.WrongRecord,
     ) as error:
         raise CannotDo(str(error)) from None
     except AdminError as error:
-        raise CannotDo(f"broker administration: {error}") from None
+        raise CannotDo(f"COMPTOIR_AMQP_ADMIN_URL: {error}") from None
     except MessagingError as error:
         raise CannotDo(f"COMPTOIR_AMQP_URL: {error}") from None
     except OSError as error:
@@ -242,20 +240,8 @@ async def make_erp_user(settings: ErpSettings, admin: Admin) -> None:
     await apply_policies(admin, erp_topology().policies)
 
 
-_REFERENCE: TypeAdapter[ReferenceRecord] = TypeAdapter(ReferenceRecord)
-
-
-def _read_reference(number: int, line: str) -> ReferenceRecord:
-    try:
-        return _REFERENCE.validate_json(line)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(step) for step in first["loc"]) or "line"
-        raise CannotDo(f"line {number}: {where}: {first['msg']}") from None
-
-
 def _lines(file: Path) -> list[str]:
     try:
-        return file.read_text("utf-8").splitlines()
+        return file.read_text("utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise CannotDo(f"{file}: {error}") from None

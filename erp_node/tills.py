@@ -71,6 +71,12 @@ class Enrolment:
     user: str
     password: str
 
+    def file(self, amqp_url: str) -> str:
+        """The text of the enrolment file a till starts from (TOML); `amqp_url` holds its user and password."""
+        lines = {"pos_id": self.pos_id, "centre": self.centre, "mode": self.mode}
+        written = {**lines, "amqp_url": amqp_url}
+        return "".join(f'{name} = "{value}"\n' for name, value in written.items())
+
 
 @dataclass(frozen=True, slots=True)
 class ScopeStanding:
@@ -85,7 +91,7 @@ class ScopeStanding:
 
 @dataclass(frozen=True, slots=True)
 class TillStanding:
-    """How far one till is, as it last said."""
+    """How far one till is, as it last said. `twice`: two processes greet under its name."""
 
     pos_id: str
     centre: str
@@ -96,6 +102,7 @@ class TillStanding:
     waiting: int
     oldest_waiting_at: datetime | None
     scopes: tuple[ScopeStanding, ...]
+    twice: bool = False
 
     @property
     def behind(self) -> int:
@@ -121,8 +128,8 @@ async def enrol_till(
     return Enrolment(pos_id, centre, mode, user_of(pos_id), password)
 
 
-async def retire_till(pool: Pool, users: BrokerUsers, channel: Channel, pos_id: str) -> None:
-    """Takes a till's user and queues away, and what the feeds kept for it.
+async def retire_till(pool: Pool, users: BrokerUsers, channel: Channel, pos_id: str) -> bool:
+    """Takes a till's user and queues away, and what the feeds kept for it; False when it was retired before.
 
     Right to repeat when it failed halfway, as often as wanted. Raises WrongTill when there never was
     such a till, messaging.admin.AdminError, or MessagingError.
@@ -138,6 +145,7 @@ async def retire_till(pool: Pool, users: BrokerUsers, channel: Channel, pos_id: 
         if error.status != NOT_FOUND:
             raise
     await remove(channel, till_topology(till.address, till.partition))
+    return till.active
 
 
 async def declare_everything(pool: Pool, channel: Channel) -> None:
@@ -214,6 +222,7 @@ def standing_of(till: HeardTill, heads: dict[str, int]) -> TillStanding:
         waiting=hello.waiting if hello else 0,
         oldest_waiting_at=hello.oldest_waiting_at if hello else None,
         scopes=tuple(ScopeStanding(s, cursors.get(s, 0), heads.get(s, 0)) for s in scopes),
+        twice=till.twice,
     )
 
 

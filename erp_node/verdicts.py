@@ -57,13 +57,14 @@ def decide_added(
     if held is not None:
         return _decide_again(place, added, held, touched)
     sent = added.record
-    customer = sent.model_copy(update=_erp_values(place.till, sent))
+    kept, further = _one_main(sent)
+    customer = kept.model_copy(update=_erp_values(place.till, sent))
     code = free_code(sent.code, added.customer_id, series_of(place.till), owners)
     asked = None if code == sent.code else sent.code
     made = _made_at(place.till, added.customer_id, customer.model_copy(update={"code": code}))
     if refusal := refuse_record(made):
         return _refused(place, added.customer_id, refusal)
-    lost = _lost_description(sent)
+    lost = (*_lost_description(sent), *further)
     return Decision(
         made,
         tuple(_making(place, added, made, asked, lost)),
@@ -88,7 +89,7 @@ def decide_edited(
         after, asked = _with_free_code(after, place.till, owners)
         if after.code == held.code:  # the free one is its own
             applied = tuple(change for change in applied if change.path != "code")
-    if applied and (refusal := refuse_record(after) or _refuse_searched(after, applied)):
+    if applied and (refusal := refuse_record(after, held) or _refuse_searched(after, applied)):
         return _refused(place, held.id, refusal)
     lost = (*_erp_only_lost(held.record, edited.changes), *_conflicts(merged))
     return Decision(
@@ -184,6 +185,23 @@ def _lost_description(sent: Customer) -> tuple[LostValue, ...]:
     if sent.description is None:
         return ()
     return (LostValue(path="description", stands=None, lost=sent.description),)
+
+
+def _one_main(sent: Customer) -> tuple[Customer, tuple[LostValue, ...]]:
+    """ADDR-1: the first main address stands; a till that took further ones is told that they are lost."""
+    further = [one for one in sent.addresses if one.type == "main"][1:]
+    if not further:
+        return sent, ()
+    kept = [one for one in sent.addresses if one not in further]
+    lost = (
+        LostValue(
+            path=f"addresses.{one.id}",
+            stands=None,
+            lost=one.model_dump(mode="json", exclude_none=True),
+        )
+        for one in further
+    )
+    return sent.model_copy(update={"addresses": kept}), tuple(lost)
 
 
 def _erp_only_lost(current: Record, changes: Iterable[Change]) -> Iterator[LostValue]:

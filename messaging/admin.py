@@ -71,6 +71,7 @@ class ConnectionInfo(BaseModel):
     state: str = "unknown"
 
 
+QUEUE = TypeAdapter(QueueInfo)
 QUEUES = TypeAdapter(tuple[QueueInfo, ...])
 CONNECTIONS = TypeAdapter(tuple[ConnectionInfo, ...])
 
@@ -103,6 +104,8 @@ class Administers(Protocol):
     async def delete_policy(self, name: str) -> None: ...
 
     async def queues(self) -> tuple[QueueInfo, ...]: ...
+
+    async def queue(self, name: str) -> QueueInfo | None: ...
 
     async def queue_names(self) -> frozenset[str]: ...
 
@@ -198,6 +201,15 @@ class Admin:
     async def queues(self) -> tuple[QueueInfo, ...]:
         return await self._read(f"queues/{self._vhost}", QUEUES)
 
+    async def queue(self, name: str) -> QueueInfo | None:
+        """One queue; None when it is not there."""
+        try:
+            return await self._read(f"queues/{self._vhost}/{quote(name, safe='')}", QUEUE)
+        except AdminError as error:
+            if error.status == httpx.codes.NOT_FOUND:
+                return None
+            raise
+
     async def queue_names(self) -> frozenset[str]:
         """Which queues are there; costs the broker little, since nothing is counted."""
         rows = await self._get(f"queues/{self._vhost}?disable_stats=true&columns=name")
@@ -225,7 +237,7 @@ class Admin:
     async def _get(self, path: str) -> Any:
         return (await self._send("GET", path)).json()
 
-    async def _read(self, path: str, shape: TypeAdapter[tuple[T, ...]]) -> tuple[T, ...]:
+    async def _read(self, path: str, shape: TypeAdapter[T]) -> T:
         response = await self._send("GET", path)
         try:
             return shape.validate_json(response.content)

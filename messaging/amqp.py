@@ -6,7 +6,6 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from aiormq.channel import Channel as LibraryChannel
 from aiormq.connection import Connection as LibraryConnection
-from aiormq.exceptions import AMQPError
 from pamqp.common import FieldTable
 
 from messaging.amqp_channel import AmqpChannel
@@ -17,6 +16,7 @@ from messaging.channel import LinkDown, MessagingError, OnReturn
 HEARTBEAT = 10
 """Seconds. The broker gives up after two without a frame, and so does this side."""
 FAREWELL = 3.0
+PORT, TLS_PORT = 5672, 5671
 
 
 class Stream(LibraryConnection):
@@ -51,7 +51,8 @@ class AmqpBroker:
         stream = Stream(self._url, name)
         try:
             await stream.connect()
-        except (AMQPError, OSError) as error:
+        except Exception as error:
+            # The library lets anything through, such as StopAsyncIteration at an early end: it costs this try alone.
             raise stream.failure(error) from None
         except asyncio.CancelledError:
             stream.transport.abort()
@@ -117,6 +118,13 @@ class AmqpConnection:
     def _end(self, reason: MessagingError) -> None:
         if not self._closed.done():
             self._closed.set_result(reason)
+
+
+def address_of(url: str) -> str:
+    """Where a broker is, without user and password: `host:port`."""
+    parts = urlsplit(url)
+    port = parts.port or (TLS_PORT if parts.scheme == "amqps" else PORT)
+    return f"{parts.hostname or 'localhost'}:{port}"
 
 
 def _beating(url: str, heartbeat: int) -> str:

@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias
 
 from messaging.channel import Broker, Channel, Connection, LinkDown, MessagingError
 from messaging.clock import Clock
+from messaging.link_log import LinkLog
 from messaging.pause import Pauses
 
 ATTACH_TIMEOUT = 300.0
@@ -66,7 +67,8 @@ Listener: TypeAlias = Callable[[LinkState], None]
 
 class Link:
     """Keeps one connection and its roles alive. A node makes two or three: publishing and consuming
-    each on their own, so that a broker that takes no messages still delivers."""
+    each on their own, so that a broker that takes no messages still delivers. `address`: how the log
+    names the broker (`host:port`)."""
 
     def __init__(
         self,
@@ -75,6 +77,7 @@ class Link:
         *,
         clock: Clock,
         rng: random.Random,
+        address: str = "",
         connect_timeout: float = 5.0,
     ) -> None:
         self.name = name
@@ -83,6 +86,7 @@ class Link:
         self._rng = rng
         self._connect_timeout = connect_timeout
         self._state = LinkState(False, clock.now(), "not started")
+        self._log = LinkLog(name, address)
         self._listeners: list[Listener] = []
         self._ready = asyncio.Event()
         self._connection: Connection | None = None
@@ -130,13 +134,17 @@ class Link:
         failures = 0
         while True:
             began = asyncio.get_running_loop().time()
-            self._tell_up(False, await self._connect_once())
+            failure = await self._connect_once()
             worked = asyncio.get_running_loop().time() - began > STEADY + self._connect_timeout
             failures = 1 if worked else failures + 1
-            await asyncio.sleep(PAUSES.before(failures, self._rng))
+            pause = PAUSES.before(failures, self._rng)
+            if failure is not None:
+                self._tell_up(False, failure)
+                self._log.failed(failure, pause)
+            await asyncio.sleep(pause)
 
-    async def _connect_once(self) -> str:
-        """One connection from its beginning to its end; answers why it ended."""
+    async def _connect_once(self) -> str | None:
+        """One connection from its beginning to its end, or why there was none."""
         try:
             async with asyncio.timeout(self._connect_timeout):
                 connection = await self._broker.connect(self.name)
@@ -145,11 +153,13 @@ class Link:
         except MessagingError as error:
             return error.reason
         self._connection = connection
+        self._log.connected()
         self._tell_up(True, "")
         try:
             for role in self._roles:
                 self._roles[role] = self._start(self._keep(role, connection))
-            return (await _result(connection.closed)).reason
+            self._log.lost((await _result(connection.closed)).reason)
+            return None
         finally:
             self._connection = None
             self._tell_up(False, _reason(connection))
@@ -168,6 +178,8 @@ class Link:
                 reason = reason or LinkDown(_reason(connection))
                 role.detach(reason)
                 self._tell_roles(role, attached=False, reason=reason.reason)
+            if not connection.closed.done():
+                self._log.refused(role.name, reason.reason)
             worked = asyncio.get_running_loop().time() - began > STEADY
             failures = 1 if worked else failures + 1
             with contextlib.suppress(TimeoutError):

@@ -1,6 +1,7 @@
 """The dead-letter queue: messages that cannot be handled, kept with the reason for operators."""
 
 import hashlib
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -99,6 +100,12 @@ async def peek(channel: Channel, limit: int) -> list[DeadLetter]:
     """The oldest dead letters, LOOKED_THROUGH at most; they stay where they are, but may change places."""
     async with _taken(channel, limit) as taken:
         return [letter async for letter, _ in taken]
+
+
+async def count_codes(channel: Channel) -> Counter[str]:
+    """Why how many of the oldest LOOKED_THROUGH dead letters could not be handled; they stay, as with `peek`."""
+    async with _taken(channel, LOOKED_THROUGH) as taken:
+        return Counter([letter.code async for letter, _ in taken])
 
 
 async def find(channel: Channel, dead_id: str) -> DeadLetter | None:

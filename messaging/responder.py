@@ -207,7 +207,10 @@ class Responder:
         except MessagingError:
             await asyncio.sleep(PARK_AGAIN)
             return False
-        _log.warning("request parked", action="parked", queue=self.name, code=bad.code)
+        sender = request.delivery.user_id
+        _log.warning(
+            "request parked", action="parked", queue=self.name, code=bad.code, sender=sender
+        )
         self._observe(request, "parked")
         return True
 

@@ -114,6 +114,28 @@ def simulate(
     raise typer.Exit(run_seeds(seed, seeds, jobs or default_jobs(), failures))
 
 
+@app.command()
+def chaos(
+    minutes: Annotated[
+        float, typer.Option(min=0.1, max=1_440, help="how long things go wrong")
+    ] = 10.0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="decides which faults, when and against whom")
+    ] = 0,
+    history: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="keep the history of a run that ends well, too"),
+    ] = None,
+    failures: Annotated[
+        Path, typer.Option(file_okay=False, help="where everything of a run that ends badly goes")
+    ] = Path("chaos-failures"),
+) -> None:
+    """Real RabbitMQ, PostgreSQL, ERP processes and tills while everything goes wrong; then the same invariants."""
+    from chaos.run import Wanted, run_chaos
+
+    raise typer.Exit(run_chaos(Wanted(minutes, seed, history, failures, _consent())))
+
+
 @trace_app.command()
 def replay(
     files: Annotated[

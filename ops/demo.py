@@ -7,7 +7,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +36,7 @@ from ops.system import (
     make_system,
     remove_system,
 )
+from ops.told import until_told
 
 STORY = (*sync.STEPS, *searching.STEPS, *editing.STEPS)
 FILL_TIMEOUT_S = 3_600.0
@@ -47,34 +48,12 @@ def run_demo(*, check: bool, customers: int, stores: int, seed: int, consent: bo
     console = Console()
     try:
         work = _demo(console, check, customers, stores, seed, consent)
-        return asyncio.run(_until_told(work, lambda: _say(console, "stopping …")))
+        return asyncio.run(until_told(work, lambda: _say(console, "stopping …")))
     except (ServiceError, SystemFailed, NotReady, NotSeen, httpx.TransportError) as error:
         console.print(str(error), style="red", markup=False, highlight=False)
         return 1
     except KeyboardInterrupt:
         return 130
-
-
-async def _until_told(work: Coroutine[Any, Any, int], on_told: Callable[[], None]) -> int:
-    """SIGTERM and SIGINT end it in order: everything started is stopped and removed, which takes seconds."""
-    task = asyncio.ensure_future(work)
-    told = False
-
-    def stop() -> None:
-        nonlocal told
-        if not told:
-            on_told()
-        told = True
-        task.cancel()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop)
-    try:
-        return await task
-    except asyncio.CancelledError:
-        if not told:
-            raise
-        return 0
 
 
 async def _demo(

@@ -89,7 +89,10 @@ FULL_VERDICT = Verdict(
     params={"name": "Lefèvre Jean-François"}, lost=[LostValue(path="phone", stands="0478", lost="0499")],
 )  # fmt: skip
 FULL_PROGRESS = Progress(
-    epoch=JOURNAL, applied_seq=42, heads={"all.customers": 1_207, "pos.lyon-1": 9}
+    epoch=JOURNAL,
+    applied_seq=42,
+    content="9f1c04be",
+    heads={"all.customers": 1_207, "pos.lyon-1": 9},
 )
 
 
@@ -262,6 +265,7 @@ DATA: dict[str, tuple[BaseModel, BaseModel]] = {
             scopes=["all", "centre.lyon", "pos.lyon-1", "all.customers", "centre.lyon.customers"],
             epoch=JOURNAL,
             applied_seq=42,
+            content="9f1c04be",
             now=NOON,
         ),
         Welcome(

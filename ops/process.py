@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+LAST_WORDS_S = 5.0
 _READY = b"ready "
 _PR_SET_PDEATHSIG = 1
 
@@ -54,7 +55,12 @@ class NodeProcess:
             )
         try:
             self.url = await asyncio.wait_for(self._wait_ready(), timeout)
-        except (TimeoutError, EOFError):
+        except (TimeoutError, EOFError) as error:
+            if isinstance(
+                error, EOFError
+            ):  # it is ending; a signal now would take its exit code from asyncio
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._process.wait(), LAST_WORDS_S)
             await self.kill()
             raise NotReady(f"{self.name} did not get ready:\n{self._tail()}") from None
         self._drain = asyncio.create_task(self._read_rest())

@@ -12,7 +12,7 @@ from typing import Any
 
 from contracts.presence import Welcome
 from contracts.topology import TillAddress, pos_scope
-from messaging.amqp import AmqpBroker
+from messaging.amqp import AmqpBroker, address_of
 from messaging.channel import Broker
 from messaging.clock import Clock, SystemClock
 from messaging.connection import Link
@@ -24,8 +24,10 @@ from pos_node import journal
 from pos_node.api.app import make_api
 from pos_node.api.till import Till, no_trouble
 from pos_node.catchup import CatchUp, try_following
+from pos_node.codes import Codes
 from pos_node.contact import Contact
 from pos_node.customers import Customers
+from pos_node.enrolment import Enrolled
 from pos_node.epoch import open_epoch
 from pos_node.feed import FeedQueue, JournalSide
 from pos_node.loads import Loads
@@ -38,8 +40,8 @@ from pos_node.search import Searches
 from pos_node.settings import Enrolment, PosSettings
 from pos_node.store.database import Priority, Store, StoreError
 from pos_node.store.journal import Standing, limit_progress, read_limit, read_standing
-from pos_node.store.notices import add_notice
 from pos_node.store.opening import open_store
+from pos_node.store.owner import claim
 from pos_node.store.privacy import make_folder
 from pos_node.sweep import Sweep
 from pos_node.tidying import Tidying
@@ -99,6 +101,16 @@ def _make_folder(data: Path) -> None:
         raise CannotRun(f"COMPTOIR_POS_DATA: {data}: {error.strerror or error}") from None
 
 
+async def _check_owner(store: Store, who: Enrolment, data: Path) -> None:
+    """Changes that wait in another till's file would be sent as this one's, and be taken for forged (I10)."""
+    owner = await claim(store, who.pos_id)
+    if owner != who.pos_id:
+        raise CannotRun(
+            f"COMPTOIR_POS_DATA: {data} belongs to the till {owner}, and the enrolment is that of "
+            f"{who.pos_id}; give each till a folder of its own"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """The parts that run, and what the HTTP API needs of them."""
@@ -110,7 +122,8 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What a till needs of the world. `store`: its file, open. `folder`: where a first load makes its new file."""
+    """What a till needs of the world. `store`: its file, open. `folder`: where a first load makes its new file.
+    `broker_address`: its host and port, for the log."""
 
     pos_id: str
     address: TillAddress
@@ -121,6 +134,7 @@ class Outside:
     rng: random.Random
     observer: Observer
     storage: Callable[[], str | None] = no_trouble
+    broker_address: str = ""
 
 
 async def open_node(settings: PosSettings, who: Enrolment, stack: AsyncExitStack) -> Node:
@@ -132,11 +146,12 @@ async def open_node(settings: PosSettings, who: Enrolment, stack: AsyncExitStack
     stamp = clock.now().strftime("%Y%m%dT%H%M%S")
     store = await open_store(settings.data / DATABASE_FILE, stamp=stamp, fold=journal.fold)
     stack.push_async_callback(store.close)
+    await _check_owner(store, who, settings.data)
     observer, end_trace = recorder_or_none(settings.trace, address.user, clock, settings.trace_key)
     stack.callback(end_trace)
     outside = Outside(
         who.pos_id, address, store, settings.data, AmqpBroker(who.amqp_url), clock,
-        random.Random(), observer, lambda: store.trouble,
+        random.Random(), observer, lambda: store.trouble, address_of(who.amqp_url),
     )  # fmt: skip
     node = await make_node(outside)
     stack.push_async_callback(node.till.searches.close)
@@ -150,13 +165,15 @@ async def make_node(outside: Outside) -> Node:
     epoch_file = outside.folder / EPOCH_FILE
     at_start = await open_epoch(store, epoch_file, rng)
     with suppress(StoreError):  # an earlier limit is as good
-        if await store.read(read_limit) != at_start.last_seq:
-            await store.write(limit_progress, at_start.last_seq, priority=Priority.JOURNAL)
+        if await store.read(read_limit) is None:
+            await store.write(limit_progress, priority=Priority.JOURNAL)
     await try_following(store, address.scopes)
 
-    incoming = Link(outside.broker, f"{pos_id} feed", clock=clock, rng=rng)
-    outgoing = Link(outside.broker, f"{pos_id} journal", clock=clock, rng=rng)
-    asking = Link(outside.broker, f"{pos_id} questions", clock=clock, rng=rng)
+    def link(name: str) -> Link:
+        address = outside.broker_address
+        return Link(outside.broker, f"{pos_id} {name}", clock=clock, rng=rng, address=address)
+
+    incoming, outgoing, asking = link("feed"), link("journal"), link("questions")
     requester = Requester(address.reply_queue, rng=rng, observer=observer)
     publisher = Publisher(f"{pos_id} publisher", observer=observer)
 
@@ -167,7 +184,10 @@ async def make_node(outside: Outside) -> Node:
     def online() -> bool:
         return presence.online
 
+    enrolled = Enrolled(address, clock.now)
+
     async def hear_welcome(welcome: Welcome, asked: Standing) -> None:
+        enrolled.hear(welcome)
         await relay.hear_welcome(welcome, asked)
         await unheard.hear(welcome, asked)
 
@@ -183,7 +203,7 @@ async def make_node(outside: Outside) -> Node:
     side = JournalSide(
         fold=journal.fold,
         take_progress=journal.take_progress,
-        take_verdict=lambda connection, key, verdict: add_notice(
+        take_verdict=lambda connection, key, verdict: journal.take_verdict(
             connection, key, verdict, clock.now()
         ),
         settle=journal.settle,
@@ -193,7 +213,9 @@ async def make_node(outside: Outside) -> Node:
     catch_up = CatchUp(store, questions, loads, side, address.scopes, applied=tidying.note, rng=rng)
     unheard = Unheard(pos_scope(pos_id), store, catch_up.want)
     sweep = Sweep(store, questions, side, address.scopes, pull=catch_up.want, rng=rng)
-    feed = FeedQueue(store, address.scopes, side, catch_up.want, tidying.note)
+    feed = FeedQueue(
+        store, address.scopes, side, catch_up.want, tidying.note, later=enrolled.will_follow
+    )
     urgent = Urgent(presence, relay)
     incoming.add(
         OrderedConsumer(
@@ -221,12 +243,12 @@ async def make_node(outside: Outside) -> Node:
     till = Till(
         pos_id=pos_id, centre=address.centre, store=store,
         customers=Customers(
-            store, questions, online=online, wake_relay=relay.wake,
+            store, Codes(questions, contact, online=online), wake_relay=relay.wake,
             pos_id=pos_id, centre=address.centre, clock=clock, rng=rng,
         ),
         searches=searches, presence=presence, relay=relay, operators=operators, sessions=sessions,
         gate=Gate(sessions, operators.find), clock=clock, loading=catch_up.loading, tidying=tidying.pending,
-        storage=outside.storage,
+        storage=outside.storage, moved=enrolled.moved,
     )  # fmt: skip
     links = (incoming, outgoing, asking)
     running = (*links, relay, presence, catch_up, sweep, tidying)

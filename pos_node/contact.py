@@ -20,6 +20,7 @@ class Contact:
         self._monotonic = monotonic
         self._silence_s = silence_s
         self._heard_at: float | None = None
+        self._answers = 0
         self._erp: tuple[datetime, float] | None = None
 
     @property
@@ -36,8 +37,14 @@ class Contact:
         """Seconds since the ERP was last heard; None: never, or not on this link."""
         return None if self._heard_at is None else self._monotonic() - self._heard_at
 
+    @property
+    def answers(self) -> int:
+        """How often the ERP has answered something."""
+        return self._answers
+
     def hear(self) -> None:
         """The ERP answered something just now."""
+        self._answers += 1
         self._heard_at = self._monotonic()
 
     def lose(self) -> None:
@@ -63,7 +70,7 @@ class Contact:
             return False
         if erp_now > known:
             self._erp = (erp_now, self._monotonic())
-        self.hear()
+        self._heard_at = self._monotonic()
         return True
 
     def erp_now(self) -> datetime | None:

@@ -8,21 +8,24 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-import structlog
 from pydantic import ValidationError
 
-from contracts import envelope
 from contracts.changes import Change, diff
 from contracts.customers import Customer, CustomerKind, code_key, tax_key
-from contracts.envelope import MessageError, dump
+from contracts.envelope import dump
 from contracts.journal import Author, CustomerAdded, CustomerEdited
-from contracts.search import CodeCheck, CodeChecked
 from contracts.settings import Settings
-from messaging.channel import MessagingError
 from messaging.clock import Clock
-from pos_node.drafts import CustomerDraft, NewId, check_read_only, new_customer
+from pos_node.codes import Codes
+from pos_node.drafts import (
+    CustomerDraft,
+    NewId,
+    check_code,
+    check_read_only,
+    check_size,
+    new_customer,
+)
 from pos_node.journal import Stamp, record_change
-from pos_node.questions import Questions
 from pos_node.refusal import Refusal
 from pos_node.store import customers as rows
 from pos_node.store.customers import StoredCustomer
@@ -34,10 +37,6 @@ from web.sessions import Account
 EDIT_RIGHT = "customer.edit"
 ETAG = re.compile(r"[0-9a-f]{24}")
 """What `etag_of` makes."""
-CODE_CHECK_S = 1.0
-"""How long a cashier waits for the ERP's word on a code; without it the ERP arbitrates later (CUST-4)."""
-
-_log = structlog.get_logger("customers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +106,8 @@ class Customers:
     def __init__(
         self,
         store: Store,
-        questions: Questions,
+        codes: Codes,
         *,
-        online: Callable[[], bool],
         wake_relay: Callable[[], None],
         pos_id: str,
         centre: str,
@@ -117,8 +115,7 @@ class Customers:
         rng: random.Random,
     ) -> None:
         self._store = store
-        self._questions = questions
-        self._online = online
+        self._codes = codes
         self._wake_relay = wake_relay
         self._pos_id = pos_id
         self._centre = centre
@@ -176,6 +173,7 @@ class Customers:
         price = default_price(settings, wanted.kind)
         check_read_only(None, wanted, price)
         wanted = wanted.model_copy(update={"lowest_price": price})
+        check_size(wanted)
         customer_id = self._new_id()
         _check_unique(connection, customer_id, None, wanted, same_tax_number_is_fine)
         rows.show_customer(connection, customer_id, wanted)
@@ -197,6 +195,7 @@ class Customers:
         changes = diff(seen, wanted)
         if not changes:
             return stored
+        check_size(wanted)
         _check_unique(connection, customer_id, seen, wanted, wish.same_tax_number_is_fine)
         rows.show_customer(connection, customer_id, wanted)
         author = self._author(who)
@@ -215,16 +214,7 @@ class Customers:
 
     async def _ask_for_code(self, code: str, customer_id: UUID | None) -> None:
         """Refuses a code the ERP knows to be used; no answer in time is no refusal (CUST-3, CUST-4)."""
-        if not self._online():
-            return
-        try:
-            question = CodeCheck(code=code, customer_id=customer_id)
-            answer = await self._questions.ask(question, CODE_CHECK_S)
-            checked = envelope.read_data(CodeChecked, answer.raw)
-        except (MessagingError, MessageError) as error:
-            _log.info("code not checked", action="code_unchecked", reason=str(error))
-            return
-        if checked.taken:
+        if await self._codes.taken(code, customer_id):
             raise code_taken(code)
 
     def _author(self, who: Account) -> Author:
@@ -249,8 +239,10 @@ def _check_unique(
     wanted: Customer,
     same_tax_number_is_fine: bool,
 ) -> None:
-    """Refuses a code in use (CUST-3); warns of a tax number in use, until confirmed (CUST-5)."""
+    """Refuses a code in use, or like one (CUST-3); warns of a tax number in use, until confirmed (CUST-5)."""
     new_code = seen is None or code_key(seen.code) != code_key(wanted.code)
+    if new_code:
+        check_code(wanted.code)
     if new_code and _others(rows.find_by_code(connection, wanted.code), customer_id):
         raise code_taken(wanted.code)
     before = tax_key(seen.tax_number) if seen else None
@@ -275,7 +267,7 @@ def _edited(
             customer_id=customer_id, base_version=version, changes=list(changes), author=author
         )
     except ValidationError:
-        raise Refusal("customer.too_large", {"limit": "500"}) from None
+        raise Refusal("customer.too_many_changes", {"limit": "500"}) from None
 
 
 def _stored(connection: sqlite3.Connection, customer_id: UUID) -> StoredCustomer:

@@ -18,7 +18,12 @@ from contracts.customers import (
     Side,
     Text,
     missing_fields,
+    second_main,
 )
+from contracts.envelope import dump
+from contracts.limits import RECORD_BYTES
+from contracts.record import oversize
+from contracts.visibility import has_invisible
 from pos_node.refusal import Refusal
 from web.problems import FieldProblem
 
@@ -69,7 +74,7 @@ class CustomerDraft(Customer):
 def new_customer(draft: CustomerDraft, new_id: NewId) -> Customer:
     """The customer a draft makes. Raises Refusal `customer.incomplete`, marking each missing field (CUST-2)."""
     _check_parts(draft)
-    return _complete(_typed(draft, None, new_id))
+    return _with_one_main(_complete(_typed(draft, None, new_id)), None)
 
 
 def patched(seen: Customer, draft: CustomerDraft, new_id: NewId) -> Customer:
@@ -78,14 +83,14 @@ def patched(seen: Customer, draft: CustomerDraft, new_id: NewId) -> Customer:
     typed = _typed(draft, seen, new_id)
     tree = seen.model_dump(mode="json", exclude_none=True)
     attributes = {**tree.get("attributes", {}), **typed.get("attributes", {})}
-    return _complete({**tree, **typed, "attributes": attributes})
+    return _with_one_main(_complete({**tree, **typed, "attributes": attributes}), seen)
 
 
 def replaced(seen: Customer, draft: CustomerDraft, new_id: NewId) -> Customer:
     """The customer as the draft has it; what only the ERP writes stays. Raises Refusal as `new_customer`."""
     _check_parts(draft)
     kept = {name: getattr(seen, name) for name in READ_ONLY}
-    return _complete({**kept, **_typed(draft, seen, new_id)})
+    return _with_one_main(_complete({**kept, **_typed(draft, seen, new_id)}), seen)
 
 
 def check_read_only(seen: Customer | None, wanted: Customer, default_price: bool) -> None:
@@ -102,6 +107,21 @@ def check_read_only(seen: Customer | None, wanted: Customer, default_price: bool
     ]
     if wrong:
         raise Refusal(wrong[0].code, fields=wrong)
+
+
+def check_code(code: str) -> None:
+    """Raises Refusal for a new code with signs nobody can see: it would look like another one (CUST-3)."""
+    if has_invisible(code):
+        raise Refusal(
+            "customer.code_invisible", fields=[FieldProblem("code", "customer.code_invisible")]
+        )
+
+
+def check_size(wanted: Customer) -> None:
+    """Raises Refusal when a record is so large that the ERP, which sends it to every till, would refuse it."""
+    if size := oversize(dump(wanted).decode()):
+        params = {"size": str(size), "limit": str(RECORD_BYTES)}
+        raise Refusal("customer.too_large", params)
 
 
 def _without_blanks(given: object) -> object:
@@ -146,6 +166,15 @@ def _complete(tree: dict[str, Any]) -> Customer:
 def _incomplete(names: tuple[str, ...]) -> Refusal:
     marks = [FieldProblem(name, "customer.field_required") for name in names]
     return Refusal("customer.incomplete", fields=marks)
+
+
+def _with_one_main(customer: Customer, seen: Customer | None) -> Customer:
+    """The same. Raises Refusal when two addresses are main ones (ADDR-1), unless they were so before."""
+    at = second_main(customer.addresses)
+    if at is not None and (seen is None or customer.addresses != seen.addresses):
+        wrong = FieldProblem(f"addresses.{at}.type", "address.second_main")
+        raise Refusal("request.invalid", fields=[wrong])
+    return customer
 
 
 def _check_parts(draft: CustomerDraft) -> None:

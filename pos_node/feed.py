@@ -234,7 +234,7 @@ class FeedQueue:
     """What comes by itself: `handle` is what the ordered consumer of the till's feed queue calls.
 
     `scopes` are those the till follows; `pull` is told of which something is missing, `applied`
-    is called when rows came.
+    is called when rows came. Pages of a scope it will follow `later` are let go: it is pulled whole then.
     """
 
     def __init__(
@@ -244,12 +244,14 @@ class FeedQueue:
         side: JournalSide,
         pull: Callable[[str], None],
         applied: Callable[[], None],
+        later: Callable[[str], bool] = lambda scope: False,
     ) -> None:
         self._store = store
         self._scopes = scopes
         self._side = side
         self._pull = pull
         self._applied = applied
+        self._later = later
 
     async def handle(self, deliveries: Sequence[Delivery]) -> list[Bad | None]:
         """Applies the pages of many messages, several per transaction; answers which can never be handled.
@@ -266,7 +268,7 @@ class FeedQueue:
                 outcome.append(Bad(error.code, str(error)))
                 continue
             outcome.append(self._refuse(page))
-            if outcome[-1] is None:
+            if page.scope in self._scopes:
                 report(trouble)
                 waiting.append(page)
             if sum(len(one.rows) + 1 for one in waiting) >= ROWS_AT_ONCE:
@@ -276,7 +278,7 @@ class FeedQueue:
         return outcome
 
     def _refuse(self, page: Page) -> Bad | None:
-        if page.scope in self._scopes:
+        if page.scope in self._scopes or self._later(page.scope):
             return None
         return Bad("not_followed", f"scope: {page.scope} is not for this till")
 

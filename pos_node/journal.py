@@ -15,15 +15,19 @@ from pydantic import ValidationError
 from contracts import changes, envelope
 from contracts.customers import Customer
 from contracts.envelope import Headers
-from contracts.journal import CustomerAdded, CustomerEdited, Progress
+from contracts.journal import CustomerAdded, CustomerEdited, Progress, Verdict
 from contracts.registry import MESSAGES, TYPE_OF
 from contracts.topology import user_of
 from pos_node.refusal import Refusal
 from pos_node.store import customers
 from pos_node.store import journal as rows
 from pos_node.store.journal import Entry
+from pos_node.store.notices import add_notice
 
 LocalChange = CustomerAdded | CustomerEdited
+
+NUMBER_USED = "sequence_reused"
+"""Why the ERP parks an entry whose number it has applied with other content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,8 @@ def record_change(connection: sqlite3.Connection, change: LocalChange, stamp: St
     seq = rows.take_number(connection)
     entry = _entry(change, stamp, epoch, seq)
     if len(entry.body) > envelope.MAX_BYTES:
-        raise Refusal("customer.too_large", {"limit": str(envelope.MAX_BYTES // 1024)})
+        params = {"size": str(len(entry.body)), "limit": str(envelope.MAX_BYTES)}
+        raise Refusal("customer.too_large", params)
     rows.append(connection, entry)
     return entry
 
@@ -95,15 +100,28 @@ def take_progress(connection: sqlite3.Connection, progress: Progress) -> None:
     """
     applied = progress.applied_seq
     if progress.epoch == rows.read_epoch(connection):
-        # A file put back gives numbers again before it is greeted: those applied are not these (I1).
-        limit = rows.read_limit(connection)
-        applied = applied if limit is None else min(applied, limit)
         known = rows.read_applied_seq(connection)
+        applied = min(applied, _surely_ours(connection, progress))
         rows.write_applied_seq(connection, max(known, applied))
     rows.mark_applied(connection, progress.epoch, applied, progress.heads)
     for entry in rows.read_applied(connection):
         if numbered_anew(entry.heads, progress.heads):
             rows.replace_heads(connection, entry, progress.heads)
+
+
+def _surely_ours(connection: sqlite3.Connection, progress: Progress) -> int:
+    """Up to which number this file's entries are those the ERP speaks of, in the present epoch (I1).
+
+    A file put back to before gives numbers again: those applied may be others. Once an entry made since is
+    seen to be the one that was applied, all of them are.
+    """
+    limit = rows.read_limit(connection)
+    ours = rows.is_ours(connection, progress.epoch, progress.applied_seq, progress.content)
+    if ours and limit is not None and progress.applied_seq > limit:
+        rows.lift_limit(connection)
+    if ours or (ours is None and limit is None):
+        return progress.applied_seq
+    return rows.read_applied_seq(connection) if limit is None else limit
 
 
 def settle(connection: sqlite3.Connection, cursors: Mapping[str, int]) -> None:
@@ -118,6 +136,28 @@ def settle(connection: sqlite3.Connection, cursors: Mapping[str, int]) -> None:
         rows.delete(connection, entry)
     for customer_id in dict.fromkeys(one.customer_id for one in done):
         _show_anew(connection, customer_id)
+
+
+def take_verdict(connection: sqlite3.Connection, key: str, verdict: Verdict, at: datetime) -> None:
+    """Makes a notice of what the ERP answered, once per key.
+
+    But for a number that was used before by something else: the change gets another one, and is not lost (I1).
+    """
+    if verdict.params.get("reason") == NUMBER_USED and _number_again(connection, verdict):
+        return
+    add_notice(connection, key, verdict, at)
+
+
+def _number_again(connection: sqlite3.Connection, verdict: Verdict) -> bool:
+    """Whether the change of this number has another one now."""
+    if rows.was_renumbered(connection, verdict.epoch, verdict.seq):
+        return True
+    epoch = rows.read_epoch(connection)
+    entry = rows.find_entry(connection, verdict.epoch, verdict.seq)
+    if entry is None or epoch is None:
+        return False
+    _give_number(connection, entry, epoch)
+    return True
 
 
 def renumber(
@@ -136,10 +176,15 @@ def renumber(
     epoch = rows.next_epoch(connection, random)
     rows.begin_epoch(connection, epoch)
     for old in waiting:
-        seq = rows.take_number(connection)
-        body = _renumbered(old.body, epoch, seq)
-        rows.renumber(connection, old, replace(old, epoch=epoch, seq=seq, body=body))
+        _give_number(connection, old, epoch)
     return epoch, len(waiting)
+
+
+def _give_number(connection: sqlite3.Connection, old: Entry, epoch: str) -> None:
+    """The entry gets the next number."""
+    seq = rows.take_number(connection)
+    body = _renumbered(old.body, epoch, seq)
+    rows.renumber(connection, old, replace(old, epoch=epoch, seq=seq, body=body))
 
 
 def _fold(

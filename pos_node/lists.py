@@ -1,7 +1,6 @@
 """The list of customers while typing (LIST-1 to LIST-5)."""
 
 import sqlite3
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -11,9 +10,9 @@ import msgspec
 from contracts.customers import Address, Customer, CustomerKind, display_name
 from contracts.decoders import struct_of
 from contracts.search import Criteria
-from pos_node.ordering import Line, find_lines, name_at, read_line
+from pos_node.bookmark import Bookmark
+from pos_node.ordering import Found, Line, find_lines, read_line
 from pos_node.store.customers import split_editors
-from pos_node.store.places import order_of
 from pos_node.store.words import found_by_reading, match_of, read_gap
 
 _SHOWN_ADDRESS = frozenset({"type", "country", "postal_code", "town", "street", "building"})
@@ -61,35 +60,43 @@ class ListRow(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class ListPage:
-    """Rows by name. `count` is exact up to `limit` and `limit + 1` when there are more; `more`: ask again
-    with `after` = the last row's `place`."""
+    """Rows by name. `count`, of those behind the page before, is exact up to what was to be counted, and one more
+    when there are more; `next`: where this page ends, when there are more rows behind it."""
 
     rows: tuple[ListRow, ...]
     count: int
-    more: bool
+    next: Bookmark | None
 
 
 def list_customers(
-    connection: sqlite3.Connection, criteria: Criteria, limit: int = 50, after: int | None = None
+    connection: sqlite3.Connection,
+    criteria: Criteria,
+    limit: int = 50,
+    after: Bookmark | None = None,
+    *,
+    count_to: int = 0,
 ) -> ListPage:
     """Active customers that match, in the order of their names, `limit` at most (LIST-5).
 
-    For the banner (SEARCH-2, SEARCH-3) ask with `limit` 7 or more and look at `count`.
+    `count_to`: what to count at least, however few are listed, for the banner (SEARCH-2, SEARCH-3).
     """
     query = criteria.query()
     match = match_of(query)
     if match is not None and match.table == "detail" and read_gap(connection).open:
         match = None
+    wanted = max(limit, count_to) + 1
     if match is not None:
-        return _page(find_lines(connection, match, after, limit + 1), limit)
-    passed = None if after is None else order_of(after, name_at(connection, after))
-    places = found_by_reading(connection, query, passed, limit + 1)
-    return _page([read_line(connection, one) for one in places], limit)
+        return _page(find_lines(connection, match, after, wanted), limit)
+    places = found_by_reading(connection, query, after.order if after else None, wanted)
+    return _page(Found([read_line(connection, one) for one in places], set()), limit)
 
 
-def _page(lines: Sequence[Line], limit: int) -> ListPage:
+def _page(found: Found, limit: int) -> ListPage:
+    shown, count = found.lines[:limit], len(found.lines)
     return ListPage(
-        tuple([_make_row(one) for one in lines[:limit]]), len(lines), len(lines) > limit
+        tuple([_make_row(one) for one in shown]),
+        count,
+        found.mark(shown[-1]) if count > limit else None,
     )
 
 

@@ -13,7 +13,7 @@ from pos_node.reasons import reason_of
 from pos_node.store import logins
 from pos_node.store.database import Priority, Store, StoreError
 from pos_node.store.reference import read_operator, read_settings
-from web.lockout import Attempts, LockoutRule, count_attempt, is_locked
+from web.lockout import STRANGERS, Attempts, LockoutRule, count_attempt, is_locked
 from web.login import locked, wrong_password
 from web.passwords import Passwords
 from web.sessions import Account
@@ -77,7 +77,7 @@ class Operators:
             _log.warning("attempt not written", action="login_unwritten", reason=reason_of(error))
             tried = await self._store.read(self._look, name)
             attempts = self._count(name, tried)  # no waiting from here: many at once are as many
-            if tried.operator is not None or len(self._unwritten) < logins.KEPT:
+            if tried.operator is not None or len(self._unwritten) < STRANGERS:
                 self._unwritten[name] = attempts
             return tried.operator
         self._unwritten.pop(name, None)

@@ -9,13 +9,14 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from typing import NamedTuple
 
-from pos_node.store.places import ROW_BITS, ROW_MASK, group_of, order_of, place_of, row_at
+from pos_node.bookmark import Bookmark
+from pos_node.store.places import LONGEST_NAME, ROW_BITS, ROW_MASK, group_of, order_of, row_at
 from pos_node.store.words import Match, Table
 
 NAMESAKES = 100
 """Larger groups keep the order of arrival: reading all their names would be felt while typing."""
 
-_NAME = "substr(words, 1, instr(words, char(10)) - 1)"
+_NAME = f"substr(words, 1, min(instr(words, char(10)) - 1, {LONGEST_NAME}))"
 _LINE = f"{_NAME}, id, version, editors, shown IS NOT NULL, CAST(coalesce(shown, record) AS BLOB)"
 LINES: dict[Table, str] = {
     table: f"""
@@ -41,20 +42,39 @@ class Line(NamedTuple):
     record: bytes
 
 
+class Found(NamedTuple):
+    """Lines in order, and the groups among them that are crowds: those stand as they came."""
+
+    lines: list[Line]
+    crowds: set[int]
+
+    def mark(self, line: Line) -> Bookmark:
+        """Where a page ends whose last line this is."""
+        return Bookmark(line.place, None if group_of(line.place) in self.crowds else line.name)
+
+
 def find_lines(
-    connection: sqlite3.Connection, match: Match, after: int | None, limit: int
-) -> list[Line]:
-    """The next lines behind a place, at most so many, in order."""
+    connection: sqlite3.Connection, match: Match, after: Bookmark | None, limit: int
+) -> Found:
+    """The next lines behind a bookmark, at most so many, in order.
+
+    A group that became a crowd or ceased to be one since then begins anew: better some twice than one never.
+    """
+    crowds = set[int]()
     if after is None:
-        return list(islice(_in_order(_read(connection, match, -1)), limit))
-    group = group_of(after)
-    lines = _read(connection, match, (group << ROW_BITS) - 1)
+        return Found(list(islice(_in_order(_read(connection, match, -1), crowds), limit)), crowds)
+    lines = _read(connection, match, (after.group << ROW_BITS) - 1)
     begun = list(islice(lines, NAMESAKES + 1))
-    if len(begun) > NAMESAKES and group_of(begun[-1].place) == group:
-        return list(islice(_in_order(_read(connection, match, after), crowd=group), limit))
-    passed = order_of(after, name_at(connection, after))
-    ordered = _in_order(chain(begun, lines))
-    return list(islice((one for one in ordered if order_of(one.place, one.name) > passed), limit))
+    crowded = len(begun) > NAMESAKES and group_of(begun[-1].place) == after.group
+    if crowded and after.name is None:
+        crowds.add(after.group)
+        rest = _read(connection, match, after.place)
+        return Found(list(islice(_in_order(rest, crowds), limit)), crowds)
+    ordered = _in_order(chain(begun, lines), crowds)
+    if not crowded:
+        passed = after.order
+        ordered = (one for one in ordered if order_of(one.place, one.name) > passed)
+    return Found(list(islice(ordered, limit)), crowds)
 
 
 def read_line(connection: sqlite3.Connection, place: int) -> Line:
@@ -63,32 +83,25 @@ def read_line(connection: sqlite3.Connection, place: int) -> Line:
     return Line(place, *found.fetchone())
 
 
-def name_at(connection: sqlite3.Connection, place: int) -> str:
-    """The words of the name of the customer at a place; empty when nobody is there any more, whoever has the row."""
-    row = row_at(place)
-    found = connection.execute(f"SELECT {_NAME} FROM customer WHERE row = ?", (row,))
-    (name,) = found.fetchone() or (None,)
-    return name if name is not None and place_of(name, row) == place else ""
-
-
 def _read(connection: sqlite3.Connection, match: Match, start: int) -> Iterator[Line]:
     """Lines behind a place as the index has them."""
     return map(Line._make, connection.execute(LINES[match.table], (match.text, start)))
 
 
-def _in_order(lines: Iterable[Line], crowd: int | None = None) -> Iterator[Line]:
-    """The lines of each group by their names; those of `crowd`, and of any that is as large, as they come."""
+def _in_order(lines: Iterable[Line], crowds: set[int]) -> Iterator[Line]:
+    """The lines of each group by their names; those of a crowd, which every too large group becomes, as they come."""
     group, large, members = None, False, list[Line]()
     for line in lines:
         own = group_of(line.place)
         if own != group:
             yield from _by_name(members)
-            group, large, members = own, own == crowd, []
+            group, large, members = own, own in crowds, []
         if large:
             yield line
             continue
         members.append(line)
         if len(members) > NAMESAKES:
+            crowds.add(own)
             yield from members
             large, members = True, []
     yield from _by_name(members)

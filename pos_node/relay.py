@@ -166,16 +166,24 @@ class Relay:
         if now.epoch != self._epoch:  # begun already, but not yet written down beside the database
             await keep_epoch(self._epoch_file, now.epoch)
             self._epoch, self._lost = now.epoch, True
-        elif is_restored(welcome, asked, last_seq):
+        elif is_restored(welcome, asked, last_seq) or await self._is_anothers(welcome):
             self._epoch = await begin_epoch(
                 self._store, self._epoch_file, self._rng, welcome.applied_seq
             )
             self._lost = True
-        if self._sent_at_most is not None:
+        unproven = await self._store.read(rows.read_limit) is not None
+        if unproven and welcome.applied_seq and welcome.content is None:
+            # An ERP of before contents were told: nothing better will come.
             await self._store.write(rows.lift_limit, priority=Priority.JOURNAL)
         self._sent_at_most, self._greeted = None, True
         if self._welcome is taken:
             self._welcome = None
+
+    async def _is_anothers(self, welcome: Welcome) -> bool:
+        """Whether the number the ERP is at was given to something else before this file was put back."""
+        told = welcome.epoch, welcome.applied_seq, welcome.content
+        ours = None if welcome.content is None else await self._store.read(rows.is_ours, *told)
+        return welcome.epoch == self._epoch and ours is False
 
     def _take_place(self) -> None:
         """Goes back: all the way when the link was lost, or to where the ERP asked for."""

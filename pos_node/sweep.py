@@ -8,6 +8,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import structlog
 
@@ -18,9 +19,11 @@ from pos_node.feed import JournalSide, apply_rows, report
 from pos_node.pages import read_data
 from pos_node.pulling import PULL_TIMEOUT_S, Asks
 from pos_node.reasons import reason_of
+from pos_node.store.arrivals import holds_newer
 from pos_node.store.cursors import read_cursor
 from pos_node.store.database import Priority, Store
 from pos_node.store.digests import digest, keys_in_buckets, remove_rows
+from pos_node.store.sweeping import begin_all_anew
 
 EVERY_S = 15 * 60.0
 DIGEST_TIMEOUT_S = 30.0
@@ -43,6 +46,14 @@ def differing(ours: Digest, theirs: Digest) -> frozenset[int] | None:
         for bucket in range(BUCKETS)
         if (ours.counts[bucket], ours.sums[bucket]) != (theirs.counts[bucket], theirs.sums[bucket])
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """What the ERP had in a bucket: the keys that count, and whether something of it is newer here."""
+
+    keys: set[str]
+    older: bool
 
 
 class Sweep:
@@ -78,10 +89,10 @@ class Sweep:
         for scope in self._scopes:
             try:
                 found = await self.compare(scope)
-                if found:
-                    await self._mend(scope, found)
                 if found is not None:
                     mended[scope] = len(found)
+                if found and await self._mend(scope, found):
+                    await self._look_back(scope, found)
             except Exception as error:  # the next sweep tries again
                 reason = reason_of(error)
                 _log.info("not compared", action="sweep_failed", scope=scope, reason=reason)
@@ -123,21 +134,37 @@ class Sweep:
             raise Malformed("counts: not as many as there are buckets")
         return theirs
 
-    async def _mend(self, scope: str, buckets: frozenset[int]) -> None:
-        """Rows that were here before the pull and are not in it are removed; what came meanwhile stays."""
+    async def _mend(self, scope: str, buckets: frozenset[int]) -> bool:
+        """Rows that were here before the pull and are not in it are removed; what came meanwhile stays. Whether
+        the ERP had older versions than are here: those were left."""
         _log.warning("contents differ", action="sweep_mends", scope=scope, buckets=sorted(buckets))
         here = await self._store.read(keys_in_buckets, scope, buckets)
+        older = False
         for bucket in sorted(buckets):
-            for key in await self._pull_bucket(scope, bucket):
+            pulled = await self._pull_bucket(scope, bucket)
+            older = older or pulled.older
+            for key in pulled.keys:
                 here.pop(key, None)
         stale = list(here.items())
         for start in range(0, len(stale), REMOVED_AT_ONCE):
             some = dict(stale[start : start + REMOVED_AT_ONCE])
             await self._store.write(remove_rows, scope, some, priority=Priority.FEED)
+        return older
 
-    async def _pull_bucket(self, scope: str, bucket: int) -> set[str]:
-        """Applies what the ERP has in a bucket, without moving the cursor; the keys of what counts."""
+    async def _look_back(self, scope: str, buckets: frozenset[int]) -> None:
+        """A database put back without anybody having said so has older versions under the same numbers: when that
+        is still so at one place of the feed, everything is pulled over what is here."""
+        left = await self.compare(scope)
+        if left and left & buckets:
+            _log.warning("the ERP is older: feeds begin anew", action="sweep_anew", scope=scope)
+            await self._store.write(begin_all_anew, priority=Priority.FEED)
+            for one in self._scopes:
+                self._pull(one)
+
+    async def _pull_bucket(self, scope: str, bucket: int) -> Bucket:
+        """Applies what the ERP has in a bucket, without moving the cursor."""
         sent: set[str] = set()
+        older = False
         epoch, place = "", 0
         while True:
             question = Pull(scope=scope, epoch=epoch or None, from_seq=place, bucket=bucket)
@@ -145,12 +172,13 @@ class Sweep:
             page, trouble = read_data(answer.raw)
             if page.scope != scope or (epoch and page.epoch != epoch):
                 raise Malformed(f"scope: {page.scope} of {page.epoch} was not asked for")
+            older = older or await self._store.read(holds_newer, page.rows)
             left_out = await self._store.write(apply_rows, page, self._side, priority=Priority.FEED)
             report([*trouble, *left_out])
             sent |= {row.key for row in page.rows if row.state != "withdrawn"}
             sent |= {one.key for one in trouble}
             if page.to_seq >= page.head or page.to_seq <= place:
-                return sent
+                return Bucket(sent, older)
             epoch, place = page.epoch, page.to_seq
 
 

@@ -2,7 +2,7 @@
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -80,16 +80,22 @@ def _read(model: type[NodeSettings], file: str | None) -> dict[str, Any]:
         raise WrongSettings(f"{CONFIG_VARIABLE}: {file}: {error.strerror}") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise WrongSettings(f"{file}: {error}") from None
-    if unknown := [_unknown(model, key) for key in found if key not in model.model_fields]:
-        raise WrongSettings("; ".join(f"{file}: {text}" for text in unknown))
+    if unknown := [key for key in found if key not in model.model_fields]:
+        raise WrongSettings("; ".join(f"{file}: {text}" for text in _unknown(model, unknown)))
     return found
 
 
-def _unknown(model: type[NodeSettings], key: str) -> str:
-    meant = next((f for f in model.model_fields if variable(model, f) == key.upper()), None)
-    return f"{key}: there is no such key, " + (
-        f"write {meant}" if meant else f"only {', '.join(model.model_fields)}"
-    )
+def _unknown(model: type[NodeSettings], keys: Iterable[str]) -> Iterator[str]:
+    """What is wrong with keys: what was meant by a variable; for all others together, the keys there are."""
+    meant = {variable(model, field): field for field in model.model_fields}
+    strange = []
+    for key in keys:
+        if key.upper() in meant:
+            yield f"{key}: there is no such key, write {meant[key.upper()]}"
+        else:
+            strange.append(key)
+    if strange:
+        yield f"{', '.join(strange)}: there is no such key, only {', '.join(model.model_fields)}"
 
 
 def _in_environment(model: type[NodeSettings], field: str) -> bool:

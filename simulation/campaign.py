@@ -19,6 +19,7 @@ from typing import TypeVar
 from ops.errors import ServiceError
 from ops.guardian import Guardian
 from simulation.job import Job, Played
+from simulation.pace import keep_to
 from simulation.postgres import open_places
 from simulation.schedule import WrongSchedule, read_schedule
 from simulation.steps.table import FAULTS, KINDS
@@ -118,7 +119,7 @@ def play_all(
     processes = [
         context.Process(
             target=_work,
-            args=(dsn, f"{name}_{n}", folder / str(n), failures, list(seeds[n::jobs]), told),
+            args=(n, dsn, f"{name}_{n}", folder / str(n), failures, list(seeds[n::jobs]), told),
             daemon=True,
         )
         for n in range(jobs)
@@ -153,9 +154,10 @@ def wait_for(told: "Queue[T | None]", processes: Sequence[BaseProcess]) -> Itera
 
 
 def _work(
-    dsn: str, name: str, folder: Path, failures: Path | None, seeds: list[int],
+    number: int, dsn: str, name: str, folder: Path, failures: Path | None, seeds: list[int],
     told: "Queue[Played | None]",
 ) -> None:  # fmt: skip
+    keep_to(number)
     job = Job(dsn, name, folder, failures)
     for played in job.play_seeds(seeds):
         told.put(played)

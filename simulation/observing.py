@@ -1,35 +1,58 @@
-"""What a world holds, read beside its processes."""
+"""What both ends hold, read beside their processes, of simulated and of real ones alike."""
 
 import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
+from contracts.topology import TillAddress
 from pos_node.store.cursors import read_cursors
 from pos_node.store.journal import read_standing
-from simulation.checkers.history import EndedSearch
 from simulation.checkers.observed import (
     ErpCustomer,
     ErpReference,
     ErpSeen,
     ErpVerdict,
     HistoryLine,
-    Seen,
     TillCustomer,
     TillNotice,
     TillSeen,
 )
-from simulation.server import Server
-from simulation.till import TillProcess
-from simulation.world import World
+
+Fetch = Callable[[str], Sequence[Mapping[str, Any]]]
+"""The rows of one of `ERP_QUERIES`."""
+
+IDENTITY = "SELECT feed_epoch FROM erp_identity"
+CUSTOMERS = "SELECT * FROM customer ORDER BY id"
+REFERENCE = "SELECT *, record::text AS text FROM reference ORDER BY key"
+HISTORY = "SELECT * FROM customer_history ORDER BY customer_id, version, path, id"
+VERDICTS = (
+    "SELECT id, pos_id, epoch, seq, record ->> 'outcome' AS outcome, record ->> 'code' AS code,"
+    " coalesce(record -> 'params' ->> 'reason', '') AS reason"
+    " FROM verdict ORDER BY pos_id, epoch, seq"
+)
+PROGRESS = "SELECT * FROM journal_progress ORDER BY pos_id, epoch"
+GONE = (
+    "SELECT e.scope, c.id FROM feed_entry e JOIN customer c ON c.id = e.entity"
+    " WHERE e.kind = 'customer' AND c.state IN ('deleted', 'anonymised')"
+)
+HOLDINGS = "SELECT * FROM till_holding"
+HEADS = "SELECT * FROM feed_scope ORDER BY scope"
+TROUBLES = (
+    "SELECT customer_id FROM customer_trouble t JOIN customer c"
+    " ON c.id = t.customer_id AND c.version = t.version"
+)
+MARKS = "SELECT count(*) AS marks FROM feed_mark"
+ERP_QUERIES = (
+    IDENTITY, CUSTOMERS, REFERENCE, HISTORY, VERDICTS, PROGRESS, GONE, HOLDINGS, HEADS, TROUBLES,
+    MARKS,
+)  # fmt: skip
+"""All that `observe_erp` asks for: an observer that cannot fetch when asked has it ready."""
 
 
-def observe(world: World) -> Seen:
-    """Both ends. Every till must run."""
-    return Seen(observe_erp(world.server), tuple(observe_till(till) for till in world.tills))
-
-
-def observe_erp(server: Server) -> ErpSeen:
-    fetch = server.fetch
-    identity = fetch("SELECT feed_epoch FROM erp_identity")[0]
+def observe_erp(fetch: Fetch) -> ErpSeen:
+    """The ERP's database. `fetch` must answer all from one moment, or from a quiet system."""
+    identity = fetch(IDENTITY)[0]
     return ErpSeen(
         customers=tuple(
             ErpCustomer(
@@ -37,59 +60,49 @@ def observe_erp(server: Server) -> ErpSeen:
                 tuple(row["centres"]), None if row["editors"] is None else tuple(row["editors"]),
                 row["wire"],
             )
-            for row in fetch("SELECT * FROM customer ORDER BY id")
+            for row in fetch(CUSTOMERS)
         ),
         reference=tuple(
             ErpReference(row["key"], row["version"], row["state"], tuple(row["scopes"]), row["text"])
-            for row in fetch("SELECT *, record::text AS text FROM reference ORDER BY key")
+            for row in fetch(REFERENCE)
         ),
         history=tuple(
             HistoryLine(
                 str(row["customer_id"]), row["version"], row["changed_where"], row["path"],
                 row["new"] or "", row["kept"],
             )
-            for row in fetch("SELECT * FROM customer_history ORDER BY customer_id, version, path, id")
+            for row in fetch(HISTORY)
         ),
         verdicts=tuple(
-            ErpVerdict(str(row["id"]), row["pos_id"], row["epoch"], row["seq"], row["outcome"], row["code"])
-            for row in fetch(
-                "SELECT id, pos_id, epoch, seq, record ->> 'outcome' AS outcome, record ->> 'code' AS code"
-                " FROM verdict ORDER BY pos_id, epoch, seq"
+            ErpVerdict(
+                str(row["id"]), row["pos_id"], row["epoch"], row["seq"], row["outcome"], row["code"],
+                row["reason"],
             )
+            for row in fetch(VERDICTS)
         ),
         progress={
             (row["pos_id"], row["epoch"]): row["applied_seq"]
-            for row in fetch("SELECT * FROM journal_progress ORDER BY pos_id, epoch")
+            for row in fetch(PROGRESS)
         },
         gone=frozenset(
             (row["scope"], str(row["id"]))
-            for row in fetch(
-                "SELECT e.scope, c.id FROM feed_entry e JOIN customer c ON c.id = e.entity"
-                " WHERE e.kind = 'customer' AND c.state IN ('deleted', 'anonymised')"
-            )
+            for row in fetch(GONE)
         ),
         holdings=frozenset(
-            (row["pos_id"], str(row["customer_id"])) for row in fetch("SELECT * FROM till_holding")
+            (row["pos_id"], str(row["customer_id"])) for row in fetch(HOLDINGS)
         ),
-        heads={row["scope"]: row["head"] for row in fetch("SELECT * FROM feed_scope ORDER BY scope")},
+        heads={row["scope"]: row["head"] for row in fetch(HEADS)},
         epoch=identity["feed_epoch"],
         troubles=frozenset(
             str(row["customer_id"])
-            for row in fetch(
-                "SELECT customer_id FROM customer_trouble t JOIN customer c"
-                " ON c.id = t.customer_id AND c.version = t.version"
-            )
+            for row in fetch(TROUBLES)
         ),
-        marks=fetch("SELECT count(*) AS marks FROM feed_mark")[0]["marks"],
+        marks=fetch(MARKS)[0]["marks"],
     )  # fmt: skip
 
 
-def observe_till(till: TillProcess) -> TillSeen:
-    assert till.store is not None
-    return till.store.look(lambda connection: _till(till, connection))
-
-
-def _till(till: TillProcess, connection: sqlite3.Connection) -> TillSeen:
+def observe_till(address: TillAddress, connection: sqlite3.Connection) -> TillSeen:
+    """One till's file, on any connection to it."""
     standing = read_standing(connection)
     (journal,) = connection.execute("SELECT count(*) FROM journal").fetchone()
     gone = connection.execute("SELECT scope, key, version, state FROM feed_gone")
@@ -98,10 +111,10 @@ def _till(till: TillProcess, connection: sqlite3.Connection) -> TillSeen:
     )
     notices = connection.execute("SELECT key, code, customer_id FROM notice ORDER BY id")
     return TillSeen(
-        pos_id=till.pos_id,
-        centre=till.address.centre,
-        full=till.address.full,
-        scopes=till.address.scopes,
+        pos_id=address.pos_id,
+        centre=address.centre,
+        full=address.full,
+        scopes=address.scopes,
         customers=tuple(_customers(connection)),
         reference=tuple(tuple(row) for row in reference),
         gone=frozenset(tuple(row) for row in gone),
@@ -129,14 +142,3 @@ def _customers(connection: sqlite3.Connection) -> list[TillCustomer]:
         )
         for id_, scope, version, state, editors, record, shown, words in rows
     ]  # fmt: skip
-
-
-async def look_at_searches(world: World) -> None:
-    """How the searches that were cancelled stand now, of tills that still run."""
-    for till, node, search, was in world.ended_searches:
-        same = till.node
-        if same is None or same is not node:
-            continue
-        now = (await same.till.searches.look(search, "anna")).outcome
-
-        world.history.searches.append(EndedSearch(till.label, repr(was), repr(now)))

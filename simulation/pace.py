@@ -6,10 +6,32 @@ healing is given.
 
 import gc
 import logging
+import os
+from contextlib import suppress
+from pathlib import Path
 
 import structlog
 
 from erp_node import declarations, sequencer, upkeep
+
+
+def keep_to(number: int) -> None:
+    """Of several jobs each keeps to a processor of its own, as far as there are enough."""
+    with suppress(AttributeError, OSError):
+        allowed = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {allowed[number % len(allowed)]})
+
+
+def keep_beside(pid: int) -> None:
+    """A server's process that works for this one alone, on the same processor: of the two one always waits for the
+    other, and waking up another processor takes as long as a statement. A server elsewhere is left alone."""
+    with suppress(AttributeError, OSError):
+        if len(here := os.sched_getaffinity(0)) == 1 and _is_server(pid):
+            os.sched_setaffinity(pid, here)
+
+
+def _is_server(pid: int) -> bool:
+    return Path(f"/proc/{pid}/comm").read_text("ascii").startswith("postgres")
 
 
 def set_pace() -> None:

@@ -9,14 +9,14 @@ from pathlib import Path
 from messaging.observer import Observer, ignore
 from pos_node import sweep
 from simulation.checkers.convergence import check_convergence
-from simulation.checkers.history import Violation
+from simulation.checkers.history import EndedSearch, Violation
 from simulation.checkers.journal import check_no_loss, check_once, check_sender
 from simulation.checkers.liveness import Waited, check_liveness
 from simulation.checkers.monotone import check_monotone
 from simulation.checkers.observed import Seen
 from simulation.checkers.searching import check_search
 from simulation.loop import SimulatedLoop, Stuck
-from simulation.observing import look_at_searches, observe
+from simulation.observing import observe_erp
 from simulation.schedule import Schedule
 from simulation.server import Server
 from simulation.steps.table import KINDS
@@ -142,6 +142,22 @@ def _is_settled(world: World) -> bool:
         == (0,)
         for till in world.tills
     )
+
+
+def observe(world: World) -> Seen:
+    """Both ends. Every till must run."""
+    return Seen(observe_erp(world.server.fetch), tuple(till.observe() for till in world.tills))
+
+
+async def look_at_searches(world: World) -> None:
+    """How the searches that were cancelled stand now, of tills that still run."""
+    for till, node, search, was in world.ended_searches:
+        same = till.node
+        if same is None or same is not node:
+            continue
+        now = (await same.till.searches.look(search, "anna")).outcome
+
+        world.history.searches.append(EndedSearch(till.label, repr(was), repr(now)))
 
 
 def check_everything(world: World, seen: Seen | None) -> Iterator[Violation]:

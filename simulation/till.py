@@ -12,8 +12,10 @@ from messaging.observer import Observer
 from pos_node.app import DATABASE_FILE, EPOCH_FILE, Node, Outside, make_node
 from pos_node.store.errors import StoreError
 from simulation.bus import AnyBus
+from simulation.checkers.observed import TillSeen
 from simulation.clock import SimulatedClock
 from simulation.erp import Labelled
+from simulation.observing import observe_till
 from simulation.tasks import Owner
 from simulation.till_file import TillFile, Witness, copy_file
 
@@ -85,6 +87,11 @@ class TillProcess:
         if node is None or not node.till.presence.online:
             return False
         return all(link.state.ready for link in node.links)
+
+    def observe(self) -> TillSeen:
+        """What its file holds. It must run."""
+        assert self.store is not None
+        return self.store.look(lambda connection: observe_till(self.address, connection))
 
     def do(self, work: Any) -> asyncio.Task[Any]:
         """Something its cashier does."""

@@ -10,7 +10,7 @@ import zstandard
 
 from contracts import envelope, registry
 from contracts.envelope import MAX_BYTES
-from contracts.feed import UNPACKED_BYTES, Page, Pull, bucket_of, row_hash, row_text
+from contracts.feed import ABSORBING, UNPACKED_BYTES, Page, Pull, bucket_of, row_hash, row_text
 from erp_node.callers import Callers
 from erp_node.feed import Feed
 from erp_node.pages import BuiltPage, PageBuilder
@@ -116,6 +116,9 @@ class Reader:
         old = self.rows.get(key)
         if old is not None:
             assert new.version >= old.version, "a version went down"
+            assert old.state not in ABSORBING or new.state in ABSORBING, (
+                "what was deleted came back"
+            )
         self.rows[key] = new
 
     @property

@@ -127,7 +127,9 @@ class FakePublisher:
             self.took.set()
 
 
-def welcome(applied_seq: int = 0, epoch: str = "", now: datetime = NOON) -> Welcome:
+def welcome(
+    applied_seq: int = 0, epoch: str = "", now: datetime = NOON, content: str | None = None
+) -> Welcome:
     return Welcome(
         pos_id="p1",
         centre="C1",
@@ -135,6 +137,7 @@ def welcome(applied_seq: int = 0, epoch: str = "", now: datetime = NOON) -> Welc
         scopes=["all"],
         epoch=epoch,
         applied_seq=applied_seq,
+        content=content,
         now=now,
     )
 

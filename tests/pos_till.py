@@ -22,6 +22,7 @@ from contracts.reference import Operator
 from pos_node import journal
 from pos_node.api.app import make_api
 from pos_node.api.till import Till
+from pos_node.codes import Codes
 from pos_node.contact import Contact
 from pos_node.customers import Customers
 from pos_node.epoch import open_epoch
@@ -239,8 +240,7 @@ async def _till(store: Store, folder: Path) -> TestTill:
         store=store,
         customers=Customers(
             store,
-            questions,
-            online=lambda: presence.online,
+            Codes(questions, contact, online=lambda: presence.online),
             wake_relay=relay.wake,
             pos_id="p1",
             centre="C1",

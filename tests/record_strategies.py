@@ -16,6 +16,7 @@ from contracts.customers import (
     Contact,
     Customer,
     CustomerKind,
+    second_main,
 )
 
 _TROUBLE = "-'’ʼ.,/\\\"*:&|!()=_%$#@+ \t\u00a0\u00ad\u200b\u0301éèŁłØøßœŒæÆıİ①½²０１٣ﬁ王й🌸"
@@ -139,7 +140,16 @@ def small_customer(random: Random) -> Customer:
             "street": some("a.b", "x"),
             "country": some("FR", "PL"),
         }
-        return Address(id=UUID(int=number), consents=parts(consent), **made)
+        type_ = random.choice(("main", "billing", "shipping"))
+        return Address(id=UUID(int=number), type=type_, consents=parts(consent), **made)
+
+    def one_main(made: list[Address]) -> list[Address]:
+        at = second_main(made)
+        if at is None:
+            return made
+        return one_main(
+            [*made[:at], made[at].model_copy(update={"type": "mailing"}), *made[at + 1 :]]
+        )
 
     def contact(number: int) -> Contact:
         made = {"first_name": some("Anne", "Zoé"), "birth_date": some(date(2000, 2, 29))}
@@ -156,7 +166,7 @@ def small_customer(random: Random) -> Customer:
             name: random.choice("xy") for name in random.sample("pqr", random.randrange(4))
         },
         consents=parts(consent),
-        addresses=parts(address),
+        addresses=one_main(parts(address)),
         contacts=parts(contact),
     )
 

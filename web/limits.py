@@ -7,13 +7,12 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from web.language import language_of
-from web.nul import fields_with_nul, params_with_nul
+from web.nul import fields_with_nul, has_nul, params_with_nul
 from web.problems import FieldProblem, Problem, problem_response
 
 MAX_BODY = 1024 * 1024
 """Bytes of a request's body, where no route says otherwise."""
 
-_NUL_IN_JSON = b"\\u0000"
 _NAMED_AT_MOST = 50
 
 
@@ -54,9 +53,7 @@ class _Checked:
         self._receive = receive
         self._limit = limit
         self._seen = 0
-        self._tail = b""
         self._read: list[bytes] = []
-        self._nul = False
 
     async def __call__(self) -> Message:
         message = await self._receive()
@@ -65,16 +62,16 @@ class _Checked:
         return message
 
     def _check(self, chunk: bytes, *, more: bool) -> None:
-        """A body with NUL is read to its end, so that its fields can be named."""
+        """NUL is looked for in the whole body: an escape may lie in two pieces, and its fields are named."""
         self._seen += len(chunk)
         if self._seen > self._limit:
             raise _too_large(self._limit)
-        joined = self._tail + chunk
-        self._nul = self._nul or _NUL_IN_JSON in joined or b"\0" in chunk
         self._read.append(chunk)
-        if self._nul and not more:
-            raise _nul(fields_with_nul(b"".join(self._read)))
-        self._tail = joined[-len(_NUL_IN_JSON) + 1 :]
+        if more:
+            return
+        body = b"".join(self._read)
+        if has_nul(body):
+            raise _nul(fields_with_nul(body))
 
 
 def _check_start(scope: Scope, limit: int) -> None:

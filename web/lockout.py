@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+STRANGERS = 10_000
+"""Names nobody has whose attempts are kept: trying as many takes about as long as a lock lasts, each being
+as slow as a right one (web.passwords)."""
+
 
 @dataclass(frozen=True, slots=True)
 class LockoutRule:

@@ -4,7 +4,14 @@ import json
 from typing import Any
 from urllib.parse import parse_qsl
 
+from contracts.limits import escapes_nul
+
 NUL = "\0"
+
+
+def has_nul(body: bytes) -> bool:
+    """Whether a body holds NUL, as it is or escaped in JSON."""
+    return b"\0" in body or escapes_nul(body)
 
 
 def fields_with_nul(body: bytes) -> list[str]:

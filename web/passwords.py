@@ -1,11 +1,15 @@
 """Passwords: argon2id, in a thread, and as slow for nobody as for somebody."""
 
 import asyncio
+import re
 from base64 import b64encode
 from dataclasses import dataclass
 
 from argon2 import PasswordHasher, Type, profiles
 from argon2.exceptions import InvalidHashError, VerificationError
+
+SHORTEST = 8
+"""Signs of a password that somebody sets; log-ins take shorter ones, set before there was this least."""
 
 LONGEST = 1_000
 """Signs of a password; more would only cost time."""
@@ -16,6 +20,16 @@ AT_ONCE = 2
 
 HASHER = PasswordHasher.from_parameters(profiles.RFC_9106_LOW_MEMORY)
 """RFC 9106, second recommended option: argon2id, 64 MiB, 3 passes, 4 lanes, salt of 16 bytes."""
+
+
+_PHC = re.compile(
+    r"\$argon2id\$v=\d+\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{16,}", re.ASCII
+)
+
+
+def is_hash(text: str) -> bool:
+    """Whether a text is a hash as this module makes and checks them: argon2id, PHC form."""
+    return _PHC.fullmatch(text) is not None
 
 
 def hash_password(password: str) -> str:

@@ -22,7 +22,7 @@ from erp_node.api.models import (
 )
 from erp_node.api.patch import CustomerPatch, patched
 from erp_node.api.services import ErpServices
-from erp_node.customers import Actor, ChangedMeanwhile, Saved
+from erp_node.customers import Actor, Saved
 from erp_node.store.customers import Held
 from erp_node.store.listing import list_by_code
 from erp_node.tsquery import conditions_of, tsquery
@@ -45,8 +45,6 @@ _NEW = Body(examples=[{"record": _RECORD, "centres": ["lyon"]}])
 _PATCH = Body(examples=[{"phone": "+33 4 72 00 00 01"}])
 LIST_S = 20.0
 """Seconds after which a list is given up."""
-_TRIES = 3
-"""A change of named fields without If-Match begins anew when another one came between."""
 
 
 def customers_router(services: ErpServices) -> APIRouter:
@@ -102,20 +100,11 @@ def customers_router(services: ErpServices) -> APIRouter:
         response: Response,
         if_match: IfMatch = None,
     ) -> CustomerShown:
-        """Changes the fields that are given; with If-Match only if nothing came meanwhile (412)."""
-        seen = seen_version(if_match)
-        for attempt in range(_TRIES):
-            held = await customers.find_customer(pool, customer_id)
-            record = patched(_readable(held), patch)
-            try:
-                saved = await customers.edit_customer(
-                    pool, customer_id, record, held.version if seen is None else seen, actor(who)
-                )
-            except ChangedMeanwhile:
-                if seen is not None or attempt == _TRIES - 1:
-                    raise
-            else:
-                break
+        """Changes the fields that are given; with If-Match only if nothing came meanwhile (412), without always."""
+        saved = await customers.change_fields(
+            pool, customer_id, lambda held: patched(_readable(held), patch),
+            actor(who), seen_version(if_match),
+        )  # fmt: skip
         return _saved(saved, request, response)
 
     @router.put("/{customer_id}/availability", responses=problems(401, 403, 404, 410, 412))

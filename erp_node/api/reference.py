@@ -22,7 +22,7 @@ from contracts.reference import (
 from erp_node import reference
 from erp_node.api.services import ErpServices
 from web.docs import problems
-from web.passwords import LONGEST
+from web.passwords import LONGEST, SHORTEST
 from web.problems import FieldProblem, Problem
 from web.sessions import SignedIn
 from web.validation import invalid
@@ -52,7 +52,7 @@ class OperatorWanted(BaseModel):
     active: bool = True
     password: Annotated[
         str | None,
-        Field(min_length=1, max_length=LONGEST, json_schema_extra={"format": "password"}),
+        Field(min_length=SHORTEST, max_length=LONGEST, json_schema_extra={"format": "password"}),
     ] = None
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from contracts.feed import Digest
 from erp_node import tills
 from erp_node.api.services import ErpServices
+from erp_node.backlog import read_backlog
 from erp_node.store import feed as store
 from erp_node.store.feed import Trouble
 from erp_node.tills import TillStanding
@@ -65,6 +66,13 @@ class TillsShown(BaseModel):
     waiting: Annotated[int, Field(description="changes made at tills that are not here yet")]
 
 
+class JournalShown(BaseModel):
+    """Entries that came from tills and are not applied yet, in one partition."""
+
+    partition: int
+    waiting: Annotated[int | None, Field(description="null: nobody counts them")]
+
+
 class TroubleShown(BaseModel):
     """A customer that cannot be sent to tills until somebody mends it."""
 
@@ -75,12 +83,16 @@ class TroubleShown(BaseModel):
 
 
 class StatusShown(BaseModel):
-    """`marks_waiting`: changes that are not numbered yet, counted up to 100,000."""
+    """`marks_waiting`: changes that are not numbered yet, `words_waiting`: those whose words are not made yet, both
+    counted up to 100,000. `journals` and `dead_letters` are the broker's counts: null without its management API."""
 
     now: datetime
     epoch: str | None
     feeds: list[FeedShown]
     marks_waiting: int
+    words_waiting: int
+    journals: list[JournalShown]
+    dead_letters: int | None
     tills: TillsShown
     links: list[LinkShown]
     troubles: list[TroubleShown]
@@ -98,11 +110,19 @@ def status_router(services: ErpServices) -> APIRouter:
         heads = await store.read_heads(pool)
         async with pool.acquire() as connection:
             marks = await store.count_marks(connection, COUNTED_MARKS)
+            words = await store.count_unworded(connection, COUNTED_MARKS)
+        backlog = await read_backlog(services.broker.admin)
         return StatusShown(
             now=services.clock.now(),
             epoch=next((one.epoch for one in heads.values()), None),
             feeds=[FeedShown(scope=scope, head=heads[scope].head) for scope in sorted(heads)],
             marks_waiting=marks,
+            words_waiting=words,
+            journals=[
+                JournalShown(partition=number, waiting=one.messages)
+                for number, one in enumerate(backlog.journals)
+            ],
+            dead_letters=backlog.dead.messages,
             tills=_tills(await tills.list_standings(pool)),
             links=[_link(name, one) for name, one in services.broker.links().items()],
             troubles=[_trouble(one) for one in await store.list_troubles(pool)],

@@ -42,6 +42,7 @@ class TillShown(BaseModel):
     oldest_waiting_s: float | None
     behind: Annotated[int, Field(description="rows, over all its feeds")]
     scopes: list[ScopeShown]
+    twice: Annotated[bool, Field(description="two tills run under this one enrolment")]
 
 
 class Tills(BaseModel):
@@ -59,12 +60,13 @@ class NewTill(BaseModel):
 
 
 class EnrolmentShown(BaseModel):
-    """What the till starts from. `amqp_url` holds its password, which is told this once."""
+    """What the till starts from. `amqp_url` and `file` hold its password, which is told this once."""
 
     pos_id: str
     centre: str
     mode: Mode
     amqp_url: str
+    file: Annotated[str, Field(description="the text of its enrolment file (TOML)")]
 
 
 def tills_router(services: ErpServices) -> APIRouter:
@@ -90,15 +92,20 @@ def tills_router(services: ErpServices) -> APIRouter:
 
     @router.post("", status_code=201, responses=problems(401, 403, 409, 503))
     async def enrol_till(new: NewTill, who: writer) -> EnrolmentShown:
-        """Enrols a till: its own broker user, rights and queues. 409 without the broker's administration."""
+        """Enrols a till: its own broker user, rights and queues. 409 without the broker's administration.
+
+        A till that is enrolled already has a new password then: it is let in no more until it starts from the new file.
+        """
         admin = _administration(broker.admin)
         async with broker.channel() as channel:
             made = await tills.enrol_till(pool, admin, channel, new.pos_id, new.centre, new.mode)
+        url = broker.till_url(made.user, made.password)
         return EnrolmentShown(
             pos_id=made.pos_id,
             centre=made.centre,
             mode=made.mode,
-            amqp_url=broker.till_url(made.user, made.password),
+            amqp_url=url,
+            file=made.file(url),
         )
 
     @router.delete("/{pos_id}", status_code=204, responses=problems(401, 403, 404, 409, 503))
@@ -135,4 +142,5 @@ def _shown(till: TillStanding, now: datetime) -> TillShown:
             ScopeShown(scope=one.scope, cursor=one.cursor, head=one.head, behind=one.behind)
             for one in till.scopes
         ],
+        twice=till.twice,
     )

@@ -22,35 +22,59 @@ class WrongFile(Exception):
 class Line:
     """One line: its number from 1, its text without the end, and how many bytes of the file are read with it.
 
-    Bytes that are not UTF-8 stand in the text as lone surrogates. `wrong`: why it cannot be used.
+    Bytes that are not UTF-8 stand in the text as lone surrogates. `wrong`: why it cannot be used; the text is
+    then only its start, and `odd_quotes` tells whether it has an odd number of them.
     """
 
     number: int
     text: str
     read: int
     wrong: str | None = None
+    odd_quotes: bool = False
 
 
-def read_lines(file: BinaryIO) -> Iterator[Line]:
-    """Every line of a file opened for bytes. Raises WrongFile when it is empty or not UTF-8 altogether."""
-    number, read = 0, 0
-    while raw := file.readline(LONGEST_LINE + 1):
-        number += 1
-        if number == 1:
+class Lines(Iterator[Line]):
+    """Every line of a file opened for bytes. `next` raises WrongFile when it is empty or not UTF-8 altogether."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._number = 0
+        self._read = 0
+
+    def __next__(self) -> Line:
+        raw = self._file.readline(LONGEST_LINE + 1)
+        if not raw:
+            if self._number == 0:
+                raise WrongFile("the file is empty")
+            raise StopIteration
+        self._number += 1
+        self._read += len(raw)
+        if len(raw) > LONGEST_LINE and not raw.endswith(b"\n"):
+            return self._too_long(raw)
+        if self._number == 1:
             raw = _without_mark(raw)
-        cut = len(raw) > LONGEST_LINE and not raw.endswith(b"\n")
-        if cut:
-            _skip_line(file)
-        read = file.tell() if cut else read + len(raw)
-        yield _line(number, raw, read, cut)
-    if number == 0:
-        raise WrongFile("the file is empty")
+        body = raw.removesuffix(b"\n").removesuffix(b"\r")
+        return Line(self._number, body.decode("utf-8", "surrogateescape"), self._read)
+
+    def go_back(self, line: Line) -> None:
+        """What follows a line is read again."""
+        self._file.seek(line.read)
+        self._number, self._read = line.number, line.read
+
+    def _too_long(self, start: bytes) -> Line:
+        quotes, raw = start.count(b'"'), start
+        while not raw.endswith(b"\n") and (raw := self._file.readline(LONGEST_LINE)):
+            quotes += raw.count(b'"')
+            self._read += len(raw)
+        text = start[:200].decode("utf-8", "replace")
+        why = f"the line is longer than {LONGEST_LINE} bytes"
+        return Line(self._number, text, self._read, why, quotes % 2 == 1)
 
 
 def is_json_lines(path: Path) -> bool:
     """Whether a file holds JSON Lines rather than CSV. Raises WrongFile for other JSON; OSError."""
     with path.open("rb") as file:
-        for line in read_lines(file):
+        for line in Lines(file):
             start = line.text.lstrip()[:1]
             if start == "[":
                 raise WrongFile("the file is a JSON list; one object per line is expected")
@@ -68,16 +92,3 @@ def _without_mark(raw: bytes) -> bytes:
     if raw.startswith(_OTHER_MARKS):
         raise WrongFile("the file is UTF-16; save it as UTF-8")
     return raw.removeprefix(_UTF8_MARK)
-
-
-def _skip_line(file: BinaryIO) -> None:
-    while (rest := file.readline(LONGEST_LINE)) and not rest.endswith(b"\n"):
-        pass
-
-
-def _line(number: int, raw: bytes, read: int, cut: bool) -> Line:
-    if cut:
-        start = raw[:200].decode("utf-8", "replace")
-        return Line(number, start, read, f"the line is longer than {LONGEST_LINE} bytes")
-    body = raw.removesuffix(b"\n").removesuffix(b"\r")
-    return Line(number, body.decode("utf-8", "surrogateescape"), read)

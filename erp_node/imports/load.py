@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from erp_node.centres import known_centres
 from erp_node.customers import Actor
-from erp_node.imports.files import WrongFile, is_json_lines, read_lines
+from erp_node.imports.files import Lines, WrongFile, is_json_lines
 from erp_node.imports.rejects import Rejects
 from erp_node.imports.rows import Read, Reject, Row, read_json_line
 from erp_node.imports.store import Seen, Stored, store_rows
@@ -124,7 +124,7 @@ def _batches(path: Path) -> Generator[_Batch, None, None]:
 
 def _read_rows(path: Path, file: BinaryIO) -> Iterator[tuple[int, Read]]:
     json_lines = is_json_lines(path)
-    lines = read_lines(file)
+    lines = Lines(file)
     if not json_lines:
         header = next(line for line in lines if line.text.strip())
         yield from Table(header).read(lines)

@@ -10,7 +10,7 @@ from msgspec import structs
 from contracts.customers import Address, Consent, Customer, code_key
 from erp_node.centres import unknown_place
 from erp_node.imports.rows import Patch, Placing, Row, reason_of
-from erp_node.refusals import refuse_record
+from erp_node.refusals import refuse_record, refuse_second_main
 from erp_node.store.customers import Held
 
 _NAMESPACE = UUID("0f6f2a60-8a65-4c4e-9d0b-6c2f1e6a7b11")
@@ -39,16 +39,29 @@ def unknown_centre(row: Row, known: Collection[str]) -> Fault | None:
     return None
 
 
-def id_of_code(code: str) -> UUID:
-    """The id of a new customer whose row has none: the same whenever it is imported."""
-    return uuid5(_NAMESPACE, code_key(code))
+def id_of_code(code: str, held: Mapping[UUID, Held]) -> UUID:
+    """The id of a new customer whose row has none: the same whenever and by whomever it is imported.
+
+    A customer who had the code and has another one now keeps the id that was made of it: the next is
+    made of that one. `held`: customers who may be in the way.
+    """
+    key = code_key(code)
+    found = uuid5(_NAMESPACE, key)
+    while (other := held.get(found)) is not None and has_other_code(other, code):
+        found = uuid5(found, key)
+    return found
 
 
-def identify(row: Row, owners: Mapping[str, UUID]) -> UUID | Fault:
-    """Whom a row is about: its id, otherwise who has its code."""
+def has_other_code(held: Held, code: str) -> bool:
+    """Whether this is somebody else's by its code. Who was erased or deleted has none any more."""
+    return held.state in ("active", "inactive") and code_key(held.code) != code_key(code)
+
+
+def identify(row: Row, owners: Mapping[str, UUID], held: Mapping[UUID, Held]) -> UUID | Fault:
+    """Whom a row is about: its id, otherwise who has its code, otherwise somebody new (`held`: see id_of_code)."""
     owner = owners.get(code_key(row.record.code))
     if row.placing.id is None:
-        return owner or id_of_code(row.record.code)
+        return owner or id_of_code(row.record.code, held)
     if owner not in (None, row.placing.id):
         return taken(row.record.code)
     return row.placing.id
@@ -63,7 +76,7 @@ def merge_row(row: Row, customer_id: UUID, held: Held | None) -> Held | Fault:
     if row.patch is not None:
         record = _patched(held.customer if held else None, record, row.patch, customer_id)
     after = before if held and record == held.customer else before.with_customer(record)
-    if refusal := refuse_record(after):
+    if refusal := refuse_record(after, held) or refuse_second_main(held, record.addresses):
         missing = refusal.code == "customer.field_required"
         code = "request.field_missing" if missing else refusal.code
         return Fault(refusal.field or "", reason_of(code, refusal.params))

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from contracts.customers import code_key
 from erp_node.customers import Actor, history_of
-from erp_node.imports.merge import Fault, identify, merge_row, taken, unknown_centre
+from erp_node.imports.merge import Fault, has_other_code, identify, merge_row, taken, unknown_centre
 from erp_node.imports.rows import Reject, Row
 from erp_node.store import customers as store
 from erp_node.store.customers import Held, Write
@@ -118,10 +118,7 @@ async def _transact(
     connection: Connection, rows: Sequence[Row], seen: Seen, actor: Actor
 ) -> Stored:
     async with seen.turn:
-        owners = await store.code_owners(connection, (row.record.code for row in rows))
-        known = [(row, identify(row, owners)) for row in rows]
-        ids = {found for _, found in known if isinstance(found, UUID)}
-        held = await store.lock_customers(connection, ids)
+        known, held = await _identify(connection, rows)
         decided = [(row, _decide(row, found, held, seen)) for row, found in known]
     changed = [(held.get(one.id), one) for _, one in decided if isinstance(one, Held)]
     await _write(connection, changed, actor)
@@ -131,6 +128,31 @@ async def _transact(
         unchanged=sum(before == after for before, after in changed),
         bad=[_reject(row, one) for row, one in decided if isinstance(one, Fault)],
     )
+
+
+async def _identify(
+    connection: Connection, rows: Sequence[Row]
+) -> tuple[list[tuple[Row, UUID | Fault]], dict[UUID, Held]]:
+    """Whom the rows are about, and those of them there are, locked.
+
+    Codes are looked up before the rows are locked, and ids are made of codes: whoever turns out to have
+    another code than the row is not the one it is about, and the codes are looked up again.
+    """
+    held: dict[UUID, Held] = {}
+    asked: set[UUID] = set()
+    while True:
+        owners = await store.code_owners(connection, (row.record.code for row in rows))
+        known = [(row, identify(row, owners, held)) for row in rows]
+        ids = {found for _, found in known if isinstance(found, UUID)} - asked
+        held |= await store.lock_customers(connection, ids)
+        asked |= ids
+        if not ids or not any(_is_another(row, found, held) for row, found in known):
+            return known, held
+
+
+def _is_another(row: Row, found: UUID | Fault, held: dict[UUID, Held]) -> bool:
+    there = held.get(found) if isinstance(found, UUID) and row.placing.id is None else None
+    return there is not None and has_other_code(there, row.record.code)
 
 
 def _decide(row: Row, found: UUID | Fault, held: dict[UUID, Held], seen: Seen) -> Held | Fault:

@@ -1,9 +1,9 @@
-"""CSV: where a row ends, and a row's cells as a customer."""
+"""CSV: the cells of a row as a customer."""
 
 import csv
 import re
-from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -11,17 +11,29 @@ from pydantic import ValidationError
 
 from contracts.customers import Customer
 from erp_node.imports.columns import Column, is_known, read_columns
-from erp_node.imports.files import Line, WrongFile, not_utf8
+from erp_node.imports.files import Line, Lines, WrongFile, not_utf8
 from erp_node.imports.rows import Patch, Placing, Read, Reject, Row, explain, reason_of
+from erp_node.imports.spans import Span, take_span
 
 DELIMITERS = (",", ";", "\t", "|")
-
-LONGEST_ROW = 20
-"""Lines; a quote that is not closed by then was a mistake in the first of them."""
 
 _LISTS = frozenset({"groups", "centres", "editors"})
 _BETWEEN = re.compile(r"[\s,;|]+")
 _NOBODY = UUID(int=0)
+
+
+def _count_known(header: str, delimiter: str) -> int:
+    """How many columns of customers a header names when this sign stands between its cells, in quotes or not."""
+    try:
+        return sum(map(is_known, next(csv.reader([header], delimiter=delimiter), [])))
+    except csv.Error:
+        return 0
+
+
+def _no_csv(error: csv.Error) -> str:
+    if "field limit" in str(error):
+        return f"a cell is longer than {csv.field_size_limit()} signs"
+    return f"this is not CSV: {error}"
 
 
 class Table:
@@ -31,9 +43,7 @@ class Table:
         """Raises WrongFile when the header names no columns of customers."""
         if header.wrong is not None or not_utf8(header.text):
             raise WrongFile(f"line {header.number}: {header.wrong or 'not UTF-8'}")
-        self._delimiter = max(
-            DELIMITERS, key=lambda sign: sum(map(is_known, header.text.split(sign)))
-        )
+        self._delimiter = max(DELIMITERS, key=lambda sign: _count_known(header.text, sign))
         try:
             names = self._split(header.text)
             self._columns = read_columns(names)
@@ -42,38 +52,27 @@ class Table:
         self._patched = frozenset(one.name for one in self._columns if one.kind == "field")
         self._main = frozenset(one.name for one in self._columns if one.kind == "main")
 
-    def read(self, lines: Iterator[Line]) -> Iterator[tuple[int, Read]]:
+    def read(self, lines: Lines) -> Iterator[tuple[int, Read]]:
         """Every row, with how many bytes of the file are read by then."""
-        waiting: deque[Line] = deque()
-        while (line := _next(waiting, lines)) is not None:
-            if line.wrong is not None:
-                yield line.read, Reject(line.number, "", line.wrong, line.text)
-            elif line.text.strip():
-                yield self._read_from(line, waiting, lines)
+        for line in lines:
+            if line.wrong is not None or line.text.strip():
+                span = take_span(line, lines, self._delimiter)
+                yield span.last.read, self._read_span(span)
 
-    def _read_from(
-        self, first: Line, waiting: deque[Line], lines: Iterator[Line]
-    ) -> tuple[int, Read]:
-        """A row, with further lines while a quote is open; they wait again when it stays so."""
-        taken = [first]
-        while True:
-            text = "\n".join(line.text for line in taken)
-            try:
-                cells = self._split(text)
-            except csv.Error as error:
-                is_open = "unexpected end" in str(error)
-                more = _next(waiting, lines) if is_open and len(taken) < LONGEST_ROW else None
-                if more is not None:
-                    taken.append(more)
-                    continue
-                waiting.extendleft(reversed(taken[1:]))
-                reason = (
-                    "a quote is not closed"
-                    if len(taken) > 1 or is_open
-                    else f"this is not CSV: {error}"
-                )
-                return first.read, Reject(first.number, "", reason, first.text)
-            return taken[-1].read, self._row(first.number, text, cells)
+    def _read_span(self, span: Span) -> Read:
+        read = self._read_text(span.first.number, span.text, span.wrong)
+        if isinstance(read, Reject) and span.left_out:
+            return replace(read, reason=read.reason + span.left_out)
+        return read
+
+    def _read_text(self, number: int, text: str, wrong: str | None) -> Read:
+        if wrong is not None:
+            return Reject(number, "", wrong, text)
+        try:
+            cells = self._split(text)
+        except csv.Error as error:
+            return Reject(number, "", _no_csv(error), text)
+        return self._row(number, text, cells)
 
     def _split(self, text: str) -> list[str]:
         return next(csv.reader([text], delimiter=self._delimiter, strict=True), [])
@@ -136,7 +135,3 @@ class _Made:
                 self.placing[column.name] = value
             case "placing" if column.name in _LISTS:
                 self.placing[column.name] = None
-
-
-def _next(waiting: deque[Line], lines: Iterator[Line]) -> Line | None:
-    return waiting.popleft() if waiting else next(lines, None)

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from contracts.topology import TillAddress
+from erp_node.entries import Progress
 from erp_node.store.pool import Connection, Database, Pool, Row
 from erp_node.store.queries import load_sql
 
@@ -210,7 +211,7 @@ async def number_marks(connection: Connection, limit: int, record_bytes: int) ->
 
 
 async def put_progress(connection: Connection, told: Sequence[Told]) -> None:
-    """Fixes what progress rows say: how far, and the heads of the till's scopes as they are now."""
+    """Fixes what progress rows say: how far, by which entry, and the heads of the till's scopes as they are now."""
     rows = await connection.fetch(SQL["tills_of_progress"], [one.pos_id for one in told])
     scopes = {
         row["pos_id"]: TillAddress(row["pos_id"], row["centre"], full=row["whole"]).scopes
@@ -227,6 +228,7 @@ async def put_progress(connection: Connection, told: Sequence[Told]) -> None:
             row["pos_id"],
             row["epoch"],
             applied[row["entity"]],
+            Progress(row["applied_seq"], row["last_hash"] or "").content_of(applied[row["entity"]]),
             _json({scope: heads[scope] for scope in scopes[row["pos_id"]] if scope in heads}),
         )
         for row in rows
@@ -240,6 +242,18 @@ async def put_progress(connection: Connection, told: Sequence[Told]) -> None:
 async def count_marks(connection: Connection, limit: int) -> int:
     """How many marks wait, counted up to a limit."""
     found: int = await connection.fetchval(SQL["count_marks"], limit)
+    return found
+
+
+async def oldest_mark(database: Database) -> int | None:
+    """The oldest change that is not numbered yet; None when all are."""
+    found: int | None = await database.fetchval(SQL["oldest_mark"])
+    return found
+
+
+async def count_unworded(database: Database, limit: int) -> int:
+    """How many changes of customers wait for their words, counted up to a limit."""
+    found: int = await database.fetchval(SQL["count_unworded"], limit)
     return found
 
 

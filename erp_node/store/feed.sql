@@ -6,16 +6,15 @@
 SELECT set_config('idle_in_transaction_session_timeout', '15s', true), pg_advisory_xact_lock(7305002);
 
 -- name: renew_epoch_after_failover
--- A server that took over, or was restored, may have lost numbers that tills have seen.
+-- A server that took over, or a database that was restored, may have lost numbers that tills have seen: another
+-- server or timeline, or another database or table of it, than the one these numbers were given in.
 UPDATE erp_identity i SET
     feed_epoch = CASE WHEN i.timeline IS NULL THEN i.feed_epoch
                       ELSE replace(gen_random_uuid()::text, '-', '') END,
     renewed_at = clock_timestamp(),
     timeline = here.timeline
 FROM (
-    SELECT system_identifier || '.' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) AS timeline,
-        (SELECT timeline IS NULL FROM erp_identity) AS first_start
-    FROM pg_control_system()
+    SELECT whereabouts() AS timeline, (SELECT timeline IS NULL FROM erp_identity) AS first_start
 ) AS here
 WHERE i.timeline IS DISTINCT FROM here.timeline
 RETURNING CASE WHEN NOT here.first_start THEN i.feed_epoch END;
@@ -92,7 +91,8 @@ ORDER BY t.at DESC LIMIT $1;
 -- Numbers what the next $1 marks stand for, $2: the largest record in bytes that is sent. Everything is
 -- seen at one moment. A customer that got a new record but no words yet keeps its marks, and progress
 -- marked later than it waits with it. One that cannot be sent is withdrawn from those who have it: every till
--- then holds the same, whenever it came.
+-- then holds the same, whenever it came. Reference data that was deleted is withdrawn, too: what tills are told
+-- is deleted never comes back, and a setting or an operator may.
 WITH picked AS MATERIALIZED (
     SELECT id, scope, kind, entity, value FROM feed_mark ORDER BY id LIMIT $1
 ),
@@ -142,8 +142,7 @@ seen AS MATERIALIZED (
     LEFT JOIN LATERAL (
         SELECT ('x' || substr(md5(r.key), 1, 2))::bit(8)::integer AS bucket, 'number' AS fate,
             CASE
-                WHEN r.state = 'deleted' THEN row_hash(r.key, r.version, 'deleted', '*', '')
-                WHEN latest.scope = ANY (r.scopes)
+                WHEN r.state = 'active' AND latest.scope = ANY (r.scopes)
                 THEN row_hash(r.key, r.version, 'active', '*', r.record::text)
             END AS hash
         FROM reference r
@@ -222,8 +221,20 @@ ORDER BY scope;
 -- name: count_marks
 SELECT count(*) FROM (SELECT FROM feed_mark LIMIT $1) AS waiting;
 
+-- name: oldest_mark
+SELECT min(id) FROM feed_mark;
+
+-- name: count_unworded
+-- Customers that cannot be sent are told for themselves.
+SELECT count(*) FROM (
+    SELECT FROM word_mark m WHERE NOT EXISTS (
+        SELECT FROM customer_trouble t WHERE t.customer_id = m.customer_id AND t.version >= m.version
+    ) LIMIT $1
+) AS waiting;
+
 -- name: tills_of_progress
-SELECT p.pos_id, p.epoch, md5(p.pos_id || '/' || p.epoch)::uuid AS entity, t.centre, t.mode = 'full' AS whole
+SELECT p.pos_id, p.epoch, md5(p.pos_id || '/' || p.epoch)::uuid AS entity, t.centre, t.mode = 'full' AS whole,
+    p.applied_seq, p.last_hash
 FROM journal_progress p JOIN till t USING (pos_id)
 WHERE p.pos_id = ANY ($1::text[]);
 
@@ -238,9 +249,10 @@ WHERE s.scope NOT LIKE 'pos.%'
    OR EXISTS (SELECT FROM till t WHERE t.pos_id = substr(s.scope, 5) AND t.active);
 
 -- name: put_progress
-INSERT INTO feed_progress (id, pos_id, epoch, applied_seq, heads)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::jsonb[])
-ON CONFLICT (id) DO UPDATE SET applied_seq = excluded.applied_seq, heads = excluded.heads;
+INSERT INTO feed_progress (id, pos_id, epoch, applied_seq, content, heads)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::jsonb[])
+ON CONFLICT (id) DO UPDATE
+SET applied_seq = excluded.applied_seq, content = excluded.content, heads = excluded.heads;
 
 -- name: begin_reading
 -- Where some scopes ($1) stand. Pages are then read along one index, and each row by its key: a planner
@@ -283,8 +295,7 @@ SELECT asked.number, row.seq, row.before < $4 AS kept, convert_to(CASE WHEN row.
     WHEN 'reference' THEN (
         SELECT '{"kind":"reference","key":' || to_json(r.key) || ',"version":' || r.version
             || CASE
-                WHEN r.state = 'deleted' THEN ',"state":"deleted"}'
-                WHEN asked.scope = ANY (r.scopes) THEN ',"record":' || r.record::text || '}'
+                WHEN r.state = 'active' AND asked.scope = ANY (r.scopes) THEN ',"record":' || r.record::text || '}'
                 ELSE ',"state":"withdrawn"}'
             END
         FROM reference r WHERE r.id = row.entity)
@@ -295,7 +306,7 @@ SELECT asked.number, row.seq, row.before < $4 AS kept, convert_to(CASE WHEN row.
     WHEN 'progress' THEN (
         SELECT '{"kind":"progress","key":' || to_json(p.epoch) || ',"version":' || greatest(p.applied_seq, 1)
             || ',"record":' || jsonb_build_object(
-                'epoch', p.epoch, 'applied_seq', p.applied_seq, 'heads', p.heads)::text || '}'
+                'epoch', p.epoch, 'applied_seq', p.applied_seq, 'content', p.content, 'heads', p.heads)::text || '}'
         FROM feed_progress p WHERE p.id = row.entity)
     END END, 'UTF8') AS text
 FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS asked (scope, place, number)

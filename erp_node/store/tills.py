@@ -6,10 +6,14 @@ from typing import Literal
 
 from contracts.presence import Hello
 from contracts.topology import TillAddress
+from erp_node.entries import Progress
 from erp_node.store.pool import Connection, Database
 from erp_node.store.queries import load_sql
 
 SQL = load_sql("tills.sql")
+
+TWICE_S = 60.0
+"""Two that greet under one name take turns every few seconds; after this long without that, one is gone."""
 
 Mode = Literal["full", "local_only"]
 
@@ -32,7 +36,7 @@ class EnrolledTill:
 
 @dataclass(frozen=True, slots=True)
 class HeardTill:
-    """A till as it was last heard."""
+    """A till as it was last heard. `twice`: two processes greet under its name."""
 
     pos_id: str
     centre: str
@@ -40,6 +44,7 @@ class HeardTill:
     seen_at: datetime | None
     hello: Hello | None
     online: bool
+    twice: bool = False
 
 
 async def enrol(database: Database, till: EnrolledTill) -> None:
@@ -64,15 +69,17 @@ async def list_active(database: Database) -> list[EnrolledTill]:
     return [EnrolledTill(**row) for row in await database.fetch(SQL["list_active"])]
 
 
-async def hear(database: Database, pos_id: str, hello: Hello) -> None:
-    """Notes what a till said of itself, and that it was there now."""
-    await database.execute(SQL["hear"], pos_id, hello.model_dump_json(exclude_none=True))
+async def hear(database: Database, pos_id: str, hello: Hello) -> bool:
+    """Notes what a till said of itself, and that it was there now; whether two processes have begun to greet under
+    its name, which shows when one is heard again after a newer one."""
+    said = hello.model_dump_json(exclude_none=True)
+    return bool(await database.fetchval(SQL["hear"], pos_id, said, TWICE_S))
 
 
-async def read_applied_seq(database: Database, pos_id: str, epoch: str) -> int:
+async def read_progress(database: Database, pos_id: str, epoch: str) -> Progress:
     """How far a till's journal is applied; 0 when nothing of this epoch ever came."""
-    found: int | None = await database.fetchval(SQL["applied_seq"], pos_id, epoch)
-    return found or 0
+    row = await database.fetchrow(SQL["progress"], pos_id, epoch)
+    return Progress(row["applied_seq"], row["last_hash"] or "") if row else Progress()
 
 
 async def list_heard(database: Database, online_s: float) -> list[HeardTill]:
@@ -81,9 +88,9 @@ async def list_heard(database: Database, online_s: float) -> list[HeardTill]:
         HeardTill(
             row["pos_id"], row["centre"], row["mode"], row["seen_at"],
             Hello.model_validate_json(row["presence"]) if row["presence"] else None,
-            bool(row["online"]),
+            bool(row["online"]), bool(row["twice"]),
         )
-        for row in await database.fetch(SQL["standings"], online_s)
+        for row in await database.fetch(SQL["standings"], online_s, TWICE_S)
     ]  # fmt: skip
 
 

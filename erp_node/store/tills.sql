@@ -31,14 +31,34 @@ SELECT pos_id, centre, mode, partition, password_hash, active FROM till WHERE po
 SELECT pos_id, centre, mode, partition, password_hash, active FROM till WHERE active ORDER BY pos_id;
 
 -- name: hear
-UPDATE till SET seen_at = clock_timestamp(), presence = $2::jsonb WHERE pos_id = $1;
+-- `former`: the instances heard before this one, the last first. One of them that is heard again runs beside a newer
+-- one; `twice_at` is when that was last so. Answers whether it was not so within the $3 seconds before.
+UPDATE till SET seen_at = clock_timestamp(), presence = $2::jsonb || jsonb_build_object(
+    'former', (
+        SELECT coalesce(jsonb_agg(one), '[]') FROM (
+            SELECT one FROM jsonb_array_elements_text(jsonb_build_array(before.instance) || before.former)
+                WITH ORDINALITY AS heard (one, place)
+            WHERE one <> $2::jsonb ->> 'instance' ORDER BY place LIMIT 4
+        ) AS kept
+    ),
+    'twice_at', CASE WHEN before.former ? ($2::jsonb ->> 'instance') THEN clock_timestamp() ELSE before.twice_at END
+)
+FROM (
+    SELECT presence ->> 'instance' AS instance, coalesce(presence -> 'former', '[]') AS former,
+           (presence ->> 'twice_at')::timestamptz AS twice_at
+    FROM till WHERE pos_id = $1 FOR UPDATE
+) AS before
+WHERE till.pos_id = $1
+RETURNING before.former ? ($2::jsonb ->> 'instance')
+      AND (before.twice_at IS NULL OR before.twice_at < clock_timestamp() - make_interval(secs => $3));
 
--- name: applied_seq
-SELECT applied_seq FROM journal_progress WHERE pos_id = $1 AND epoch = $2;
+-- name: progress
+SELECT applied_seq, last_hash FROM journal_progress WHERE pos_id = $1 AND epoch = $2;
 
 -- name: standings
 SELECT pos_id, centre, mode, seen_at, presence::text AS presence,
-       seen_at > clock_timestamp() - make_interval(secs => $1) AS online
+       seen_at > clock_timestamp() - make_interval(secs => $1) AS online,
+       (presence ->> 'twice_at')::timestamptz > clock_timestamp() - make_interval(secs => $2) AS twice
 FROM till
 WHERE active
 ORDER BY pos_id;

@@ -57,6 +57,9 @@ class MemoryAdmin:
             for name, queue in self._broker.queues.items()
         )
 
+    async def queue(self, name: str) -> QueueInfo | None:
+        return next((one for one in await self.queues() if one.name == name), None)
+
     async def queue_names(self) -> frozenset[str]:
         return frozenset(self._broker.queues)
 

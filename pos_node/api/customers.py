@@ -24,6 +24,7 @@ from pos_node.api.models import (
 )
 from pos_node.api.till import Till
 from pos_node.banner import Banner, decide_banner
+from pos_node.bookmark import read_bookmark
 from pos_node.customers import ETAG, Wish, etag_of
 from pos_node.drafts import CustomerDraft, patched, replaced
 from pos_node.lists import ListPage, list_customers
@@ -213,11 +214,11 @@ def _preview(
 def _list(
     connection: sqlite3.Connection, wish: ListWish, till: Till
 ) -> tuple[ListPage, Criteria, Settings, View]:
-    """The page, with enough rows to decide about the banner."""
+    """The page, with enough counted to decide about the banner."""
     view = read_view(connection)
     criteria = criteria_of(wish, view, read_entries(connection, AttributeDefinition))
-    limit = max(wish.limit, SHOWN_AT_MOST + 1)
-    page = list_customers(connection, criteria, limit, wish.after)
+    after = read_bookmark(wish.after) if wish.after is not None else None
+    page = list_customers(connection, criteria, wish.limit, after, count_to=SHOWN_AT_MOST + 1)
     return page, criteria, read_settings(connection, till.centre, till.pos_id), view
 
 
@@ -233,17 +234,15 @@ def _list_shown(
         criteria_empty=criteria.query().empty,
         local_count=page.count,
     )
-    rows = page.rows[: wish.limit]
-    more = page.more or len(page.rows) > len(rows)
     return CustomerList(
         rows=[
             CustomerLine.of(
                 row, held=True, usable=True, editable=row.editors is None or centre in row.editors
             )
-            for row in rows
+            for row in page.rows
         ],
-        more=more,
-        next=rows[-1].place if more and rows else None,
+        more=page.next is not None,
+        next=page.next.text if page.next else None,
         banner=_banner_shown(banner, language) if wish.after is None else None,
         columns=view.columns,
     )

@@ -4,11 +4,12 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from contracts.customers import Address, Contact, Country, Customer, CustomerKind
 from contracts.journal import LostValue
 from contracts.search import FoundCustomer
+from pos_node.bookmark import LONGEST, read_bookmark
 from pos_node.lists import ListRow
 from web.forms import ATTRIBUTE_VALUE
 from web.problems import Shown
@@ -50,12 +51,20 @@ class CustomerFilter(BaseModel):
     ] = []
 
 
+def _readable(after: str | None) -> str | None:
+    if after is not None:
+        read_bookmark(after)
+    return after
+
+
 class ListWish(CustomerFilter):
     """A page of the list."""
 
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     after: Annotated[
-        int | None, Field(ge=-(2**63), lt=2**63, description="`next` of the page before")
+        str | None,
+        Field(max_length=LONGEST, description="`next` of the page before, as it was given"),
+        AfterValidator(_readable),
     ] = None
 
 
@@ -105,7 +114,9 @@ class CustomerList(BaseModel):
 
     rows: list[CustomerLine]
     more: Annotated[bool, Field(description="ask again with `after` = `next`")]
-    next: int | None = None
+    next: Annotated[
+        str | None, Field(description="where this page ends; look at nothing in it")
+    ] = None
     banner: Annotated[BannerShown | None, Field(description="with the first page only")] = None
     columns: Annotated[list[str], Field(description="those shown, in order")]
 
@@ -237,6 +248,12 @@ class StatusShown(BaseModel):
     centre: str
     online: Annotated[bool, Field(description="the ERP answers")]
     since: datetime
+    enrolment: Annotated[
+        Shown | None,
+        Field(
+            description="the ERP has enrolled the till otherwise than it runs: neither online nor complete"
+        ),
+    ]
     link: LinkShown
     complete: Annotated[bool, Field(description="every feed has reached its head once")]
     behind: int

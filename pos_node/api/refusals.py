@@ -18,6 +18,8 @@ STATUS = {
     "customer.deleted": 410,
     "customer.changed_meanwhile": 412,
     "customer.too_large": 413,
+    "customer.too_many_changes": 413,
+    "customer.code_invisible": 422,
     "customer.incomplete": 422,
     "customer.description_read_only": 422,
     "customer.lowest_price_read_only": 422,

@@ -4,9 +4,10 @@ import sqlite3
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends, Path, Request
 
 from contracts.feed import Digest
+from contracts.texts import Language
 from pos_node.api.models import (
     JournalShown,
     LinkShown,
@@ -16,12 +17,16 @@ from pos_node.api.models import (
     StorageShown,
 )
 from pos_node.api.till import Till
+from pos_node.enrolment import Moved
+from pos_node.presence import Connection
 from pos_node.refusal import Refusal
 from pos_node.store.cursors import Cursor, read_cursors
 from pos_node.store.digests import digest
 from pos_node.store.journal import Standing, read_standing
 from pos_node.store.notices import count_unseen
 from web.docs import problems
+from web.language import language_of
+from web.problems import Shown, show
 from web.sessions import SignedIn
 
 
@@ -30,19 +35,20 @@ def status_router(till: Till) -> APIRouter:
     router = APIRouter(tags=["status"])
 
     @router.get("/status")
-    async def read_status() -> StatusShown:
+    async def read_status(request: Request) -> StatusShown:
         """The connection, the feeds, the changes that wait. No log-in: it names nobody."""
         standing, cursors, unseen = await till.store.read(_read)
-        connection, loading = till.presence.connection, till.loading()
+        connection, loading, moved = till.presence.connection, till.loading(), till.moved()
         return StatusShown(
             pos_id=till.pos_id,
             centre=till.centre,
-            online=connection.online,
-            since=connection.since,
+            online=connection.online and moved is None,
+            since=_since(connection, moved),
+            enrolment=_enrolment(moved, language_of(request)),
             link=LinkShown(
                 up=connection.link_up, since=connection.link_since, reason=connection.link_reason
             ),
-            complete=bool(cursors) and all(one.complete for one in cursors),
+            complete=bool(cursors) and all(one.complete for one in cursors) and moved is None,
             behind=sum(one.behind for one in cursors),
             scopes=[_scope(one) for one in cursors],
             loading=LoadingShown(rows_done=loading.rows_done, rows_to_do=loading.rows_to_do)
@@ -70,6 +76,19 @@ def status_router(till: Till) -> APIRouter:
 
 def _read(connection: sqlite3.Connection) -> tuple[Standing, tuple[Cursor, ...], int]:
     return read_standing(connection), read_cursors(connection), count_unseen(connection)
+
+
+def _since(connection: Connection, moved: Moved | None) -> datetime:
+    """Since when it is as `online` tells: a till that was moved is as good as offline (SYNC-7)."""
+    if moved is None or not connection.online:
+        return connection.since
+    return max(connection.since, moved.since)
+
+
+def _enrolment(moved: Moved | None, language: Language) -> Shown | None:
+    if moved is None:
+        return None
+    return show("till.moved", {"centre": moved.centre, "mode": moved.mode}, language)
 
 
 def _storage(trouble: str | None) -> StorageShown:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from messaging.clock import Clock
 from pos_node.customers import Customers
+from pos_node.enrolment import Moved
 from pos_node.operators import Operators
 from pos_node.presence import Presence
 from pos_node.pulling import Loading
@@ -21,6 +22,11 @@ def not_loading() -> Loading | None:
 
 def no_trouble() -> str | None:
     """Of a till whose file can be written."""
+    return None
+
+
+def not_moved() -> Moved | None:
+    """Of a till that the ERP has enrolled as it runs."""
     return None
 
 
@@ -42,3 +48,4 @@ class Till:
     loading: Callable[[], Loading | None] = not_loading
     tidying: Callable[[], bool] = lambda: False
     storage: Callable[[], str | None] = no_trouble
+    moved: Callable[[], Moved | None] = not_moved

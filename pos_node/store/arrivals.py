@@ -64,8 +64,7 @@ def apply_customers(
 def apply_reference(connection: sqlite3.Connection, scope: str, rows: Iterable[RowStruct]) -> None:
     """Stores rows of kind reference, by the same rules as customers."""
     for row in rows:
-        found = connection.execute(_SQL["held_reference"], (row.key,)).fetchone()
-        held = Held(*found) if found else None
+        held = _find_held(connection, row)
         if row.state in ABSORBING:
             connection.execute(_SQL["note_gone"], (scope, row.key, row.version, row.state))
         met = not read_unmet(connection, [row.key])
@@ -73,6 +72,23 @@ def apply_reference(connection: sqlite3.Connection, scope: str, rows: Iterable[R
             record = text_of(row) if row.state == "active" else None
             version = _version(row, held, met)
             connection.execute(_SQL["put_reference"], (row.key, scope, version, row.state, record))
+
+
+def holds_newer(connection: sqlite3.Connection, rows: Iterable[RowStruct]) -> bool:
+    """Whether something here, unless it is gone for good, has a higher version than what came of it."""
+    return any(
+        held is not None and held.state not in ABSORBING and row.version < held.version
+        for row in rows
+        for held in (_find_held(connection, row),)
+    )
+
+
+def _find_held(connection: sqlite3.Connection, row: RowStruct) -> Held | None:
+    if row.kind == "reference":
+        found = connection.execute(_SQL["held_reference"], (row.key,)).fetchone()
+    else:
+        found = connection.execute(_SQL["held_customer"], (id_of(row.key),)).fetchone()
+    return Held(*found) if found else None
 
 
 def withdraw_customers(connection: sqlite3.Connection, scope: str, ids: Sequence[bytes]) -> int:

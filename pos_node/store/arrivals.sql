@@ -27,6 +27,9 @@ WHERE row = ?
 INSERT INTO feed_gone (scope, key, version, state) VALUES (?, ?, ?, ?)
 ON CONFLICT (scope, key) DO UPDATE SET version = excluded.version, state = excluded.state
 
+-- name: held_customer
+SELECT scope, version, state FROM customer WHERE id = ?
+
 -- name: held_reference
 SELECT scope, version, state FROM reference WHERE key = ?
 

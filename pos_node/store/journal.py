@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from contracts.journal import content_of
 from pos_node.store.queries import load_sql
 
 _SQL = load_sql("journal.sql")
@@ -91,7 +92,9 @@ def next_epoch(connection: sqlite3.Connection, random: str) -> str:
 
 
 def begin_epoch(connection: sqlite3.Connection, epoch: str) -> None:
-    """Numbers begin anew at 1."""
+    """Numbers begin anew at 1, and are nobody else's."""
+    lift_limit(connection)
+    connection.execute(_SQL["forget_renumbered"], (read_epoch(connection) or "",))
     for name, value in (("journal_epoch", epoch), ("journal_seq", "0"), ("journal_applied", "0")):
         connection.execute(_SQL["write_meta"], (name, value))
 
@@ -141,19 +144,34 @@ def read_first_waiting(connection: sqlite3.Connection, epoch: str) -> int | None
     return None if row is None else int(row[0])
 
 
-def limit_progress(connection: sqlite3.Connection, seq: int) -> None:
-    """No number above this has been sent: whatever is said to be applied beyond it was another's."""
-    connection.execute(_SQL["write_meta"], ("journal_sent_at_most", str(seq)))
+def limit_progress(connection: sqlite3.Connection) -> None:
+    """Of numbers given from now on it must be proven that they are nobody else's; an earlier limit stays."""
+    if read_limit(connection) is None:
+        last_seq = _read_number(connection, "journal_seq")
+        connection.execute(_SQL["write_meta"], ("journal_sent_at_most", str(last_seq)))
 
 
 def lift_limit(connection: sqlite3.Connection) -> None:
-    """Numbers are sent from now on."""
+    """What the ERP says to have applied is of this file."""
     connection.execute("DELETE FROM meta WHERE name = 'journal_sent_at_most'")
 
 
 def read_limit(connection: sqlite3.Connection) -> int | None:
     row = connection.execute(_SQL["read_meta"], ("journal_sent_at_most",)).fetchone()
     return None if row is None else int(row[0])
+
+
+def is_ours(
+    connection: sqlite3.Connection, epoch: str, seq: int, content: str | None
+) -> bool | None:
+    """Whether the entry the ERP applied under a number is the one this file has there; None: nobody can tell.
+
+    A file put back to before gives numbers again that others have had (I1).
+    """
+    if seq > _read_number(connection, "journal_seq"):
+        return False
+    row = connection.execute(_SQL["body_of"], (epoch, seq)).fetchone()
+    return None if row is None or content is None else content_of(row[0]) == content
 
 
 def has_entries(connection: sqlite3.Connection) -> bool:
@@ -203,7 +221,19 @@ def read_unapplied(connection: sqlite3.Connection) -> tuple[Entry, ...]:
     return tuple(_entry(row) for row in connection.execute(_SQL["unapplied"], (epoch,)))
 
 
+def find_entry(connection: sqlite3.Connection, epoch: str, seq: int) -> Entry | None:
+    row = connection.execute(_SQL["entry"], (epoch, seq)).fetchone()
+    return None if row is None else _entry(row)
+
+
+def was_renumbered(connection: sqlite3.Connection, epoch: str, seq: int) -> bool:
+    """Whether an entry had this number until it got another: known of the last two numberings."""
+    return bool(connection.execute(_SQL["was_renumbered"], (epoch, seq)).fetchone()[0])
+
+
 def renumber(connection: sqlite3.Connection, old: Entry, new: Entry) -> None:
+    """The entry is not applied as far as anybody knows, whatever was said of its former number."""
+    connection.execute(_SQL["note_renumbered"], (old.epoch, old.seq))
     connection.execute(_SQL["renumber"], (new.epoch, new.seq, new.body, old.epoch, old.seq))
 
 

@@ -14,6 +14,9 @@ INSERT INTO journal (epoch, seq, id, type, customer_id, body, at) VALUES (?, ?, 
 SELECT epoch, seq, id, type, customer_id, body, at FROM journal
 WHERE epoch = ? AND seq > ? ORDER BY seq LIMIT ?
 
+-- name: body_of
+SELECT body FROM journal WHERE epoch = ? AND seq = ?
+
 -- name: first_after
 SELECT seq, at FROM journal WHERE epoch = ? AND seq > ? ORDER BY seq LIMIT 1
 
@@ -51,8 +54,20 @@ SELECT epoch, seq, id, type, customer_id, body, at FROM journal WHERE heads IS N
 -- name: last_epoch
 SELECT max(epoch) FROM journal
 
+-- name: entry
+SELECT epoch, seq, id, type, customer_id, body, at FROM journal WHERE epoch = ? AND seq = ?
+
+-- name: note_renumbered
+INSERT OR IGNORE INTO renumbered (epoch, seq) VALUES (?, ?)
+
+-- name: was_renumbered
+SELECT EXISTS (SELECT 1 FROM renumbered WHERE epoch = ? AND seq = ?)
+
+-- name: forget_renumbered
+DELETE FROM renumbered WHERE epoch <> ?
+
 -- name: renumber
-UPDATE journal SET epoch = ?, seq = ?, body = ? WHERE epoch = ? AND seq = ?
+UPDATE journal SET epoch = ?, seq = ?, body = ?, heads = NULL WHERE epoch = ? AND seq = ?
 
 -- name: forget_applied_after
 UPDATE journal SET heads = NULL WHERE epoch = ? AND seq > ?

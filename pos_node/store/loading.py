@@ -40,7 +40,9 @@ from pos_node.store.replacement import flush
 from pos_node.store.words import Gap, WordsChange, change_words, write_gap
 
 _SQL = load_sql("loading.sql")
-CARRIED_TABLES = ("meta", "journal", "notice", "login_failure", "list_view", "reference")
+CARRIED_TABLES = (
+    "meta", "journal", "renumbered", "notice", "login_failure", "list_view", "reference",
+)  # fmt: skip
 
 
 class LoadingFile:

@@ -3,10 +3,7 @@
 import sqlite3
 from datetime import datetime
 
-from web.lockout import Attempts
-
-KEPT = 1_000
-"""Names kept; beyond that all are forgotten that are no operators of this till."""
+from web.lockout import STRANGERS, Attempts
 
 
 def read_attempts(connection: sqlite3.Connection, name: str) -> Attempts:
@@ -32,9 +29,10 @@ def forget_attempts(connection: sqlite3.Connection, name: str) -> None:
 
 
 def forget_strangers(connection: sqlite3.Connection) -> None:
-    """Keeps the table small when somebody tries one name after the other."""
+    """Keeps the table small when somebody tries one name after the other: beyond STRANGERS all are
+    forgotten that are no operators of this till."""
     (kept,) = connection.execute("SELECT count(*) FROM login_failure").fetchone()
-    if kept > KEPT:
+    if kept > STRANGERS:
         connection.execute(
             "DELETE FROM login_failure WHERE NOT EXISTS "
             "(SELECT 1 FROM reference WHERE key = 'operator/' || login_failure.operator)"

@@ -10,6 +10,9 @@ ROW_BITS = 23
 ROW_MASK = (1 << ROW_BITS) - 1
 SIGNS = 8
 
+LONGEST_NAME = 250
+"""Signs of a name's words that count in the order of a list: a page tells its last name to the one behind it."""
+
 Order: TypeAlias = tuple[int, str, int]
 
 _END, _SPACE, _DIGIT, _FIRST_LETTER, _OTHER = b"0", b"1", b"2", 3, b"t"
@@ -43,7 +46,7 @@ def group_of(place: int) -> int:
 
 def order_of(place: int, name: str) -> Order:
     """What a list in the order of whole names is sorted by."""
-    return group_of(place), name, place
+    return group_of(place), name[:LONGEST_NAME], place
 
 
 def row_at(place: int) -> int:

@@ -20,7 +20,7 @@ from pos_node.store.transactions import Priority, open_writer, unwrap
 CHECK_S = 0.5
 """How long a start may take to look for damage; a larger file is only looked at in part."""
 
-OWN_TABLES = ("meta", "journal", "notice", "login_failure", "list_view")
+OWN_TABLES = ("meta", "journal", "renumbered", "notice", "login_failure", "list_view")
 """What the ERP does not have; it stands first in the file's schema."""
 
 _STEPS_BETWEEN_LOOKS = 10_000

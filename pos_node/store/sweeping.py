@@ -36,6 +36,13 @@ def begin_anew(connection: sqlite3.Connection, scope: str, epoch: str, head: int
     return cursor
 
 
+def begin_all_anew(connection: sqlite3.Connection) -> None:
+    """Every scope is to come once more, and what it brings counts whatever its version (SYNC-6)."""
+    for cursor in read_cursors(connection):
+        if cursor.epoch:
+            _void(connection, Cursor(cursor.scope, cursor.epoch, head=cursor.head, sweeping=True))
+
+
 def _void(connection: sqlite3.Connection, cursor: Cursor) -> None:
     connection.execute("DELETE FROM feed_seen WHERE scope = ?", (cursor.scope,))
     connection.execute("DELETE FROM feed_gone WHERE scope = ?", (cursor.scope,))

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from simulation.checkers.history import History, Made, Violation, tokens_in
 from simulation.checkers.observed import Seen
 
+NUMBER_USED = "sequence_reused"
+"""An answer to a number, not to a change: that must have got another one."""
+
 
 def check_no_loss(seen: Seen, history: History) -> Iterator[Violation]:
     """I1: applied or answered; numbers without a gap; journals empty."""
@@ -28,7 +31,11 @@ def _lost(seen: Seen, history: History) -> Iterator[Violation]:
     told = {till.pos_id: {notice.key for notice in till.notices} for till in seen.tills}
     verdicts = {(one.till, one.epoch, one.seq): one for one in seen.erp.verdicts}
     for made in history.made.values():
-        answers = [verdicts[key] for key in _keys(made) if key in verdicts]
+        answers = [
+            verdicts[key]
+            for key in _keys(made)
+            if key in verdicts and verdicts[key].reason != NUMBER_USED
+        ]
         if answers:
             known = told.get(made.till, set())
             if not known & {one.id for one in answers} and history.excuse(made) is None:

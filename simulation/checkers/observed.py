@@ -50,6 +50,8 @@ class ErpVerdict:
     seq: int
     outcome: str
     code: str
+    reason: str = ""
+    """Why an entry was parked."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from messaging.observer import Observer
 from simulation.checkers.observed import Seen
 from simulation.loop import SimulatedLoop, UnthreadedLoop
-from simulation.observing import observe_erp, observe_till
+from simulation.observing import observe_erp
 from simulation.replay.before import Before
 from simulation.replay.buses import Buses, memory_buses, real_buses
 from simulation.replay.faults import Faults, Way, disturb
@@ -110,9 +110,9 @@ async def _play_on(
             watch.before_each(way, gap)
             await _give(stage, way)
         settled = await _come_to_rest(stage)
-        tills = tuple(observe_till(till) for till in stage.tills)
+        tills = tuple(till.observe() for till in stage.tills)
         watch.at_end(stage)
-        return Played(stage, Seen(observe_erp(stage.server), tills), tuple(ways), settled)
+        return Played(stage, Seen(observe_erp(stage.server.fetch), tills), tuple(ways), settled)
     finally:
         stage.stop()
 
@@ -183,7 +183,7 @@ def _send_missing(stage: Stage) -> bool:
 def _tills_are_level(stage: Stage) -> bool:
     feeds = stage.erp_part.feeds
     for till in stage.tills:
-        cursors = observe_till(till).cursors
+        cursors = till.observe().cursors
         for scope in till.address.scopes:
             if cursors.get(scope, ("", 0)) != (feeds.epoch, feeds.head(scope)):
                 return False

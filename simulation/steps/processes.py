@@ -222,8 +222,7 @@ def _rolled_back(world: World, given: Given) -> None:
 
 
 def _draw_rolled_back(rng: random.Random, shape: Shape) -> Given:
-    # A copy of files that nobody notices (failover false) is not drawn: see docs/simulation.md, Known and open.
-    return {"for": round(rng.uniform(0.5, 5), 2), "failover": True}
+    return {"for": round(rng.uniform(0.5, 5), 2), "failover": rng.random() < 0.6}
 
 
 def _deaf(world: World, given: Given) -> None:

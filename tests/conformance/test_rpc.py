@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 import pytest
+from structlog.testing import capture_logs
 
 from contracts.topology import RPC, TillAddress, erp_topology, till_topology
 from messaging.channel import Channel, Delivery, Message, NoAnswer, Returned
@@ -214,10 +215,14 @@ async def test_a_failing_answer_is_refused_without_its_words_and_the_next_is_ans
 
 
 async def test_a_bad_request_is_parked_with_the_reason_and_refused(desk: Desk) -> None:
-    assert (await desk.ask(b"bad")).type == "refused"
-    await desk.wait_for(lambda: desk.parked)
+    with capture_logs() as lines:
+        assert (await desk.ask(b"bad")).type == "refused"
+        await desk.wait_for(lambda: desk.parked)
+        await desk.ask(b"next")
     ((request, bad),) = desk.parked
     assert (request.body, bad) == (b"bad", Bad("malformed", "data.phrase: missing"))
+    (told,) = (line for line in lines if line["action"] == "parked")
+    assert (told["code"], told["sender"]) == ("malformed", request.user_id)
 
 
 async def test_a_question_nobody_vouches_for_is_parked_as_forged_and_not_executed(

@@ -25,7 +25,7 @@ from web.passwords import Passwords
 from web.sessions import Gate, Sessions
 
 CHEAP = Passwords(PasswordHasher.from_parameters(profiles.CHEAPEST))
-NAME, PASSWORD = "anna", "secret"
+NAME, PASSWORD = "anna", "secret word"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 

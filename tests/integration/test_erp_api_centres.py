@@ -78,7 +78,7 @@ async def test_rights_a_setting_or_an_operator_of_a_centre_that_is_not_there_is_
     }  # fmt: skip
     found = await _refused(api, "PUT", "/reference/setting/centre.lion/language", row)
     assert found[:3] == (unknown, "level", "lion")
-    marie = {"name": "Marie", "password": "secret", "centres": ["lyon", "lion"]}
+    marie = {"name": "Marie", "password": "secret word", "centres": ["lyon", "lion"]}
     found = await _refused(api, "PUT", "/reference/operator/marie", marie)
     assert found[:3] == (unknown, "centres.1", "lion")
     assert (await api.get("/reference/setting"))["rows"] == []
@@ -118,7 +118,7 @@ async def test_while_no_centre_is_known_any_may_be_named(database: Database) -> 
         new = {"record": RECORD, "centres": ["lion"], "editors": ["lion"]}
         await api.send("POST", "/customers", new, status=201)
         await api.send("PUT", "/settings/centre.lion", {"language": "fr"})
-        marie = {"name": "Marie", "password": "secret", "centres": ["lion"]}
+        marie = {"name": "Marie", "password": "secret word", "centres": ["lion"]}
         await api.send("PUT", "/reference/operator/marie", marie)
 
 

@@ -1,9 +1,11 @@
 """Customers over the ERP's API, on PostgreSQL."""
 
+import asyncio
+import json
 import re
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -69,6 +71,31 @@ async def test_cust_2_a_missing_field_is_named_and_nothing_is_saved(api: Api) ->
     assert await api.pool.fetchval("SELECT count(*) FROM customer") == 0
 
 
+async def test_cust_2_cust_3_what_nobody_sees_is_refused_with_its_field(api: Api) -> None:
+    await _make(api, "AB")
+    path = f"/customers/{(await _make(api, 'C'))['id']}"
+    unseen = {"code": "a\u200bb"}, {"last_name": "\u200b\u2060"}, {"code": "\u00ad"}
+    for fields in unseen:
+        [name] = fields
+        made = await api.send("POST", "/customers", {"record": _record(**fields)}, status=422)
+        assert [one["name"] for one in made["fields"]] == [name]
+        edited = await api.send("PATCH", path, fields, status=422)
+        assert [one["name"] for one in edited["fields"]] == [name]
+        assert edited["code"] == made["code"]
+
+
+async def test_cust_3_a_customer_stored_with_a_code_of_signs_nobody_sees_is_read_and_edited(
+    api: Api,
+) -> None:
+    path = f"/customers/{(await _make(api))['id']}"
+    await api.pool.execute(
+        "UPDATE customer SET record = record || jsonb_build_object('code', 'A' || chr(8203))"
+    )
+    assert (await api.get(path))["record"]["code"] == "A\u200b"
+    assert (await api.send("PATCH", path, {"phone": "1"}))["record"]["phone"] == "1"
+    assert (await api.send("PATCH", path, {"code": "A"}))["record"]["code"] == "A"
+
+
 async def test_wrong_fields_are_named_with_their_path(api: Api) -> None:
     record = _record(addresses=[{"id": str(uuid4()), "country": "France"}], email="nobody")
     problem = await api.send("POST", "/customers", {"record": record}, status=422)
@@ -94,6 +121,22 @@ async def test_cust_2_a_mistyped_field_is_refused_by_its_path_at_any_depth(api: 
     problem = await api.send("PATCH", path, patch, status=422)
     assert [one["name"] for one in problem["fields"]] == ["addresses.0.twon"]
     assert (await api.get(path))["version"] == 1
+
+
+async def test_addr_1_a_second_main_address_is_refused_by_name(api: Api) -> None:
+    mains = [{"id": str(UUID(int=n)), "town": "Lyon", "type": "main"} for n in (1, 2)]
+    new = {"record": _record("X-1", addresses=mains)}
+    problem = await api.send("POST", "/customers", new, status=422)
+    assert problem["code"] == "address.second_main"
+    assert [one["name"] for one in problem["fields"]] == ["addresses.1.type"]
+    path = f"/customers/{(await _make(api, addresses=mains[:1]))['id']}"
+    problem = await api.send("PATCH", path, {"addresses": mains}, status=422)
+    assert problem["code"] == "address.second_main"
+    await api.pool.execute(
+        "UPDATE customer SET record = record || $1::jsonb", json.dumps({"addresses": mains})
+    )
+    stored = await api.send("PATCH", path, {"phone": "+33 1"})
+    assert len(stored["record"]["addresses"]) == 2, "what is stored so can be read and edited"
 
 
 async def test_cust_3_a_code_in_use_is_refused_whatever_its_case(api: Api) -> None:
@@ -140,6 +183,15 @@ async def test_an_edit_of_what_changed_meanwhile_is_refused(api: Api) -> None:
     assert (await api.get(path))["record"]["phone"] == "+33 2"
     wrong = await api.send("PATCH", path, {"phone": "+33 3"}, If_Match="abc", status=412)
     assert wrong["code"] == "request.wrong_etag"
+
+
+async def test_cust_13_edits_at_once_without_if_match_are_all_made(api: Api) -> None:
+    path = f"/customers/{(await _make(api))['id']}"
+    names = [f"a{number}" for number in range(12)]
+    await asyncio.gather(*(api.send("PATCH", path, {"attributes": {name: "x"}}) for name in names))
+    read = await api.get(path)
+    assert sorted(read["record"]["attributes"]) == sorted(names)
+    assert read["version"] == 1 + len(names)
 
 
 async def test_an_edit_may_not_take_a_required_field_away_nor_name_an_unknown_one(api: Api) -> None:
@@ -325,7 +377,7 @@ ROUTES = (
     ("GET", "/reference/centre/x", None, "erp.read"),
     ("PUT", "/reference/centre/x", {"kind": "centre", "code": "x"}, "erp.settings"),
     ("DELETE", "/reference/centre/x", None, "erp.settings"),
-    ("PUT", "/reference/operator/x", {"name": "X", "password": "p"}, "erp.settings"),
+    ("PUT", "/reference/operator/x", {"name": "X", "password": "password"}, "erp.settings"),
     ("GET", "/tills", None, "erp.read"),
     ("GET", "/tills/a", None, "erp.read"),
     ("GET", "/tills/a/settings", None, "erp.read"),

@@ -148,7 +148,7 @@ async def test_rights_an_operator_gets_a_password_that_is_never_shown(api: Api) 
         "name": "Marie",
         "centres": ["lyon"],
         "rights": ["customer.edit"],
-        "password": "secret",
+        "password": "secret word",
     }
     put = await api.send("PUT", "/reference/operator/marie", wanted)
     assert put == {
@@ -162,7 +162,16 @@ async def test_rights_an_operator_gets_a_password_that_is_never_shown(api: Api) 
     assert await api.get("/reference/operator") == {"rows": [put]}
     stored = await reference.find(api.pool, "operator/marie")
     assert isinstance(stored, Operator)
-    assert (await CHEAP.check(stored.password_hash, "secret")).right
+    assert (await CHEAP.check(stored.password_hash, "secret word")).right
+
+
+async def test_an_operators_password_has_eight_signs_at_least(api: Api) -> None:
+    path = "/reference/operator/marie"
+    problem = await api.send("PUT", path, {"name": "Marie", "password": "1234567"}, status=422)
+    (field,) = problem["fields"]
+    assert (field["name"], field["code"]) == ("password", "request.too_short")
+    assert field["params"] == {"limit": "8"}
+    await api.send("PUT", path, {"name": "Marie", "password": "12345678"})
 
 
 async def test_rights_an_operator_keeps_the_password_when_other_things_change(api: Api) -> None:
@@ -171,16 +180,16 @@ async def test_rights_an_operator_keeps_the_password_when_other_things_change(ap
     assert [(one["name"], one["code"]) for one in problem["fields"]] == [
         ("password", "request.field_missing")
     ]
-    await api.send("PUT", path, {"name": "Marie", "password": "secret"})
+    await api.send("PUT", path, {"name": "Marie", "password": "secret word"})
     await api.send("PUT", path, {"name": "Marie D.", "active": False})
     stored = await reference.find(api.pool, "operator/marie")
     assert isinstance(stored, Operator)
     assert (stored.name, stored.active) == ("Marie D.", False)
-    assert (await CHEAP.check(stored.password_hash, "secret")).right
+    assert (await CHEAP.check(stored.password_hash, "secret word")).right
 
 
 async def test_an_unknown_right_of_an_operator_is_refused(api: Api) -> None:
-    wanted = {"name": "Marie", "password": "secret", "rights": ["everything"]}
+    wanted = {"name": "Marie", "password": "secret word", "rights": ["everything"]}
     problem = await api.send("PUT", "/reference/operator/marie", wanted, status=422)
     assert problem["fields"][0]["name"] == "rights.0"
 
@@ -201,7 +210,7 @@ async def test_switches_are_set_and_taken_away_together_or_not_at_all(api: Api) 
 
 async def test_rights_an_operator_changed_meanwhile_keeps_the_newer_password(api: Api) -> None:
     wanted = {"name": "Ola", "centres": ["lyon"]}
-    await api.send("PUT", "/reference/operator/ola", {**wanted, "password": "first"})
+    await api.send("PUT", "/reference/operator/ola", {**wanted, "password": "first word"})
     async with api.pool.acquire() as other:
         async with other.transaction():
             await other.execute(

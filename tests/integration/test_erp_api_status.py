@@ -6,10 +6,15 @@ from collections.abc import AsyncIterator
 import pytest
 
 from contracts.presence import Hello
+from contracts.topology import erp_topology
 from erp_node.api.services import Broker
 from erp_node.sequencer import sequence_once
 from erp_node.store import tills
+from messaging.channel import Message
 from messaging.connection import LinkState, RoleState
+from messaging.memory.admin import MemoryAdmin
+from messaging.memory.broker import MemoryBroker
+from messaging.topology import declare
 from tests.databases import Database, Migrate
 from tests.integration.erp_api import NOON, Api, erp_api, migrate_erp, no_broker
 
@@ -54,6 +59,33 @@ async def test_sync_7_status_shows_feeds_what_waits_tills_and_links(api: Api) ->
         }
     ]
     assert shown["troubles"] == []
+
+
+async def test_sync_7_what_nobody_counts_is_null(api: Api) -> None:
+    shown = await api.get("/status")
+    assert shown["dead_letters"] is None
+    assert shown["journals"] == [{"partition": n, "waiting": None} for n in range(4)]
+    assert shown["words_waiting"] == 0
+
+
+async def test_sync_7_status_counts_journals_dead_letters_and_words(
+    database: Database,
+) -> None:
+    memory = MemoryBroker()
+    channel = await (await memory.as_user("guest").connect("test")).channel(
+        confirms=True, prefetch=0
+    )
+    await declare(channel, erp_topology())
+    for queue in ("erp.journal.2", "erp.journal.2", "dead"):
+        await channel.publish(Message(b"x", "", queue))
+    away = no_broker()
+    broker = Broker(away.channel, away.publisher, dict, away.till_url, MemoryAdmin(memory))
+    async with erp_api(database.dsn, broker) as api:
+        await api.pool.execute("INSERT INTO word_mark VALUES (gen_random_uuid(), 1)")
+        shown = await api.get("/status")
+    assert shown["dead_letters"] == 1
+    assert [one["waiting"] for one in shown["journals"]] == [0, 0, 2, 0]
+    assert shown["words_waiting"] == 1
 
 
 async def test_a_customer_that_cannot_be_sent_is_shown_with_the_reason(api: Api) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import tomllib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -94,6 +95,7 @@ async def test_a_till_is_enrolled_may_connect_and_is_retired(
     made = await api.send("POST", "/tills", new, status=201)
     assert {name: made[name] for name in new} == new
     assert made["amqp_url"].startswith("amqp://pos.test-lyon-1:")
+    assert tomllib.loads(made["file"]) == {**new, "amqp_url": made["amqp_url"]}
     password = made["amqp_url"].removeprefix("amqp://pos.test-lyon-1:").partition("@")[0]
     till = AmqpBroker(vhost.amqp_url("pos.test-lyon-1", password))
     connection = await till.connect("till")

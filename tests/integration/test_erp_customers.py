@@ -11,6 +11,7 @@ import pytest
 from contracts.customers import Customer
 from contracts.limits import RECORD_BYTES
 from contracts.matching import words_of
+from contracts.record import wire_bytes
 from erp_node.customers import (
     Actor,
     Availability,
@@ -24,8 +25,6 @@ from erp_node.customers import (
     set_availability,
     set_state,
 )
-from erp_node.refusals import wire_bytes
-from erp_node.store.customers import Held
 from erp_node.store.pool import Pool, open_pool
 from tests.databases import Database, Migrate
 from tests.erp import NOON, business, migrated, retail, store_customer, stored
@@ -199,9 +198,8 @@ async def test_the_size_of_a_record_is_that_of_postgresqls_text(
     pool: Pool, fields: dict[str, object]
 ) -> None:
     text = json.dumps(fields)
-    held = Held(uuid4(), 0, "active", True, True, (), None, text)
     size = await pool.fetchval("SELECT octet_length($1::jsonb::text)", text)
-    assert wire_bytes(held) == size
+    assert wire_bytes(text) == size
 
 
 async def test_a_record_that_grows_beyond_a_page_on_its_way_is_refused(pool: Pool) -> None:
@@ -211,3 +209,5 @@ async def test_a_record_that_grows_beyond_a_page_on_its_way_is_refused(pool: Poo
     with pytest.raises(CustomerRefused) as refused:
         await make(pool, many)
     assert refused.value.code == "customer.too_large"
+    assert refused.value.params["limit"] == str(RECORD_BYTES)
+    assert int(refused.value.params["size"]) > RECORD_BYTES

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from contracts.feed import bucket_of
+from erp_node import reference
 from erp_node.feed import Feed
 from erp_node.store.pool import Pool, open_pool
 from tests.databases import Database, Migrate
@@ -187,9 +188,39 @@ async def test_reference_rows_come_and_go_by_scope(pool: Pool, feed: Feed) -> No
     await pool.execute("UPDATE reference SET state = 'deleted'")
     await sequence(pool)
     await c2.catch_up()
-    assert c2.rows["operator/zoë"].state == "deleted"
+    assert c2.rows["operator/zoë"].state == "withdrawn"
     assert await c1.agrees()
     assert await c2.agrees()
+
+
+async def test_sync_6_reference_data_that_was_deleted_comes_back_to_whoever_heard_of_it(
+    pool: Pool, feed: Feed
+) -> None:
+    """What is told to be deleted absorbs everything after it; a setting is switched off and on."""
+    reader = Reader(feed, "all")
+    for value in (3, None, 4):
+        await reference.put_settings(pool, "all", {"lockout_minutes": value})
+        await sequence(pool)
+        await reader.catch_up()
+    assert reader.rows["setting/all/lockout_minutes"].state == "active"
+    assert '"value": 4' in reader.rows["setting/all/lockout_minutes"].record
+    assert await reader.agrees()
+
+
+async def test_sync_6_a_feed_read_again_from_its_beginning_tells_what_was_withdrawn_meanwhile(
+    pool: Pool, feed: Feed
+) -> None:
+    """A till that was never told of its progress reads its own feed again, over what it holds."""
+    (gone, _) = await fill(pool, 2)
+    await sequence(pool)
+    reader = Reader(feed, "all.customers")
+    await reader.catch_up()
+    await pool.execute("UPDATE customer SET state = 'inactive' WHERE id = $1", gone)
+    await sequence(pool)
+    reader.cursor = 0
+    await reader.catch_up()
+    assert reader.rows[str(gone)].state == "withdrawn"
+    assert await reader.agrees()
 
 
 async def test_sync_5_a_snapshot_read_while_rows_change_ends_up_equal(

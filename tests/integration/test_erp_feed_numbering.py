@@ -17,7 +17,7 @@ from erp_node.store.journal import forget_verdicts
 from erp_node.store.pool import Pool, open_pool
 from erp_node.upkeep import VERDICT_DAYS, VERDICTS_AT_ONCE
 from erp_node.wording import word_at_leisure
-from tests.databases import Database, Migrate
+from tests.databases import Database, Databases, Migrate
 from tests.erp import (
     Time,
     business,
@@ -370,3 +370,21 @@ async def test_i11_a_sequencer_that_hangs_is_thrown_out_for_another(
             assert [one.rows for one in (await sequence_once(pool)).numbered] == [1]
     finally:
         hung.terminate()
+
+
+async def test_sync_6_a_database_put_back_from_a_dump_makes_the_feeds_begin_anew(
+    database: Database, databases: Databases
+) -> None:
+    """On the same server and timeline: it is another database there, and its tables are other ones."""
+
+    async def sequenced(dsn: str) -> str:
+        pool = await open_pool(dsn, max_size=2)
+        await sequence(pool)
+        epoch: str = await pool.fetchval("SELECT feed_epoch FROM erp_identity")
+        await pool.close()
+        return epoch
+
+    before = await sequenced(database.dsn)
+    assert await sequenced(database.dsn) == before
+    async with databases.fresh(database.name) as copied:
+        assert await sequenced(copied.dsn) != before

@@ -1,5 +1,6 @@
 """Importing customers from files into PostgreSQL: good rows go in, bad ones are named (CUST-2, CUST-3, SYNC-3)."""
 
+import asyncio
 import csv
 import json
 from collections.abc import AsyncIterator
@@ -13,9 +14,11 @@ import pytest
 from contracts.customers import Customer
 from contracts.matching import words_of
 from contracts.reference import Centre
+from erp_node.customers import Actor, change_fields
 from erp_node.imports import ImportReport, WrongFile, import_file
 from erp_node.imports.load import BATCH
 from erp_node.reference import put_all
+from erp_node.store.customers import Held
 from erp_node.store.pool import Pool, open_pool
 from tests.databases import Database, Migrate
 from tests.erp import NOON, Time, business, migrated, retail, store_customer, stored, words_held
@@ -66,8 +69,10 @@ class Importer:
 
     def rejected(self) -> list[tuple[str, str, str]]:
         """Line, column and reason of every rejected row."""
+        usual = csv.field_size_limit(1_000_000)
         with self.rejects.open(encoding="utf-8", newline="") as file:
             header, *rows = csv.reader(file)
+        csv.field_size_limit(usual)
         assert header == ["line", "column", "reason", "row"]
         return [(line, column, reason) for line, column, reason, _ in rows]
 
@@ -230,6 +235,57 @@ async def test_a_customer_is_known_by_its_id(importer: Importer, pool: Pool) -> 
     assert (await stored(pool, id)).code == "B"
 
 
+async def _rename(pool: Pool, id: UUID, code: str) -> None:
+    def renamed(held: Held) -> Customer:
+        return held.customer.model_copy(update={"code": code})
+
+    await change_fields(pool, id, renamed, Actor("maria", NOON))
+
+
+async def test_cust_3_a_code_that_became_free_is_somebody_new(
+    importer: Importer, pool: Pool
+) -> None:
+    await importer.table("retail,M,Dupont,Jeanne,1")
+    jeanne, _ = await importer.one("M")
+    await _rename(pool, jeanne, "OLD-M")
+    assert await importer.table("retail,m,Nowak,Jan,2", "retail,N,N,N,3") == report(created=2)
+    renamed, there = await importer.one("OLD-M")
+    assert (renamed, there.last_name, there.phone) == (jeanne, "Dupont", "1")
+    jan, _ = await importer.one("m")
+    before = await everything(pool)
+    assert await importer.table("retail,m,Nowak,Jan,2", "retail,N,N,N,3") == report(unchanged=2)
+    assert await everything(pool) == before
+    await _rename(pool, jan, "OLDER-M")
+    assert await importer.table("retail,M,Lis,Ewa,4") == report(created=1)
+    assert await importer.codes() == ["M", "N", "OLD-M", "OLDER-M"]
+
+
+async def test_cust_3_importing_a_file_again_does_not_undo_a_new_code(
+    importer: Importer, pool: Pool
+) -> None:
+    await importer.table("retail,M,Dupont,Jeanne,1")
+    id, _ = await importer.one("M")
+    await _rename(pool, id, "OLD-M")
+    assert await importer.json(line(retail("M"))) == report(created=1)
+    assert (await stored(pool, id)).code == "OLD-M"
+
+
+async def test_cust_3_two_imports_of_a_code_that_became_free_make_one_customer(
+    importer: Importer, pool: Pool
+) -> None:
+    rows = [f"retail,M{n},Dupont,Jeanne,1" for n in range(20)]
+    await importer.table(*rows)
+    await pool.execute(
+        "UPDATE customer SET record = record || jsonb_build_object('code', 'OLD-' || (record ->> 'code'))"
+    )
+    other = Importer(pool, importer.folder / "other")
+    other.folder.mkdir()
+    done = await asyncio.gather(importer.table(*rows), other.table(*reversed(rows)))
+    assert sum(one.created for one in done) == 20
+    assert sum(one.unchanged for one in done) == 20
+    assert len(await importer.codes()) == 40
+
+
 async def test_cust_3_codes_in_use_are_rejected(importer: Importer, pool: Pool) -> None:
     await store_customer(pool, retail("A"))
     done = await importer.json(
@@ -288,11 +344,28 @@ async def test_bad_rows_are_named_and_good_ones_go_in(importer: Importer) -> Non
     assert await importer.codes() == ["A", "I"]
 
 
+async def test_cust_2_cust_3_rows_with_what_nobody_sees_are_rejected(importer: Importer) -> None:
+    rows = ("retail,AB,Dupont,Jeanne,1", "retail,A\u200bB,D,J,1", "retail,C,\u200b,J,1")
+    assert await importer.table(*rows) == report(created=1, rejected=2)
+    assert importer.rejected() == [
+        ("3", "code", "the code contains signs that cannot be seen"),
+        ("4", "last_name", "this field is missing"),
+    ]
+
+
 async def test_the_rejected_row_stands_in_the_rejects_file(importer: Importer) -> None:
     await importer.table('retail,A,"Du""pont, dit\nle Grand",Jean,' + "1" * 61)
     with importer.rejects.open(encoding="utf-8", newline="") as file:
         _, row = csv.reader(file)
     assert row[3] == 'retail,A,"Du""pont, dit\nle Grand",Jean,' + "1" * 61
+
+
+async def test_addr_1_a_row_with_two_main_addresses_is_rejected(importer: Importer) -> None:
+    mains = [{"id": str(uuid4()), "town": town} for town in ("Lyon", "Paris")]
+    await importer.json({"kind": "business", "code": "A", "name": "A", "addresses": mains})
+    ((_, column, reason),) = importer.rejected()
+    assert column == "addresses.1.type"
+    assert "one main address" in reason
 
 
 async def test_reasons_are_the_texts_of_the_api(importer: Importer) -> None:
@@ -381,11 +454,66 @@ async def test_marks_line_ends_semicolons_and_quotes(importer: Importer) -> None
     assert (customer.last_name, customer.phone) == ('Dupont; dit "le Grand"', "1\n2")
 
 
+@pytest.mark.parametrize("sign", [",", ";", "\t", "|"])
+async def test_a_table_whose_cells_are_all_quoted_is_read_whatever_stands_between(
+    importer: Importer, sign: str
+) -> None:
+    rows = (HEADER.split(","), ["retail", "A", "Dupont, Lyon; sud", "Jean", "1"])
+    text = "\n".join(sign.join(f'"{cell}"' for cell in row) for row in rows)
+    assert await importer.bytes(text.encode()) == report(created=1)
+    assert (await importer.one("A"))[1].last_name == "Dupont, Lyon; sud"
+
+
 async def test_a_quote_that_is_never_closed_costs_one_row(importer: Importer) -> None:
     rows = [f"retail,B{n},Dupont,Jean,1" for n in range(40)]
     done = await importer.table('retail,A,"Dupont,Jean,1', *rows)
     assert done == report(created=40, rejected=1)
     assert importer.rejected() == [("2", "", "a quote is not closed")]
+
+
+WITH_TEXT = "kind,code,name,description"
+GHOST = "business,GHOST,Nobody,"
+AFTER = "business,B,Acme,"
+
+
+async def test_cust_11_a_description_may_have_many_lines(importer: Importer) -> None:
+    text = "\n".join([*(f"{n}" for n in range(25)), GHOST, 'said ""yes""', "", GHOST])
+    done = await importer.table(f'business,A,Acme,"{text}"', AFTER, header=WITH_TEXT)
+    assert done == report(created=2)
+    assert (await importer.one("A"))[1].description == text.replace('""', '"')
+    assert await importer.codes() == ["A", "B"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "why"),
+    [
+        (["x" * 8_001, GHOST], "at most 8000 characters are allowed"),
+        (["x" * 140_000, GHOST], "a cell is longer than 131072 signs"),
+        (["x", *["x" * 300_000, GHOST] * 2], "the row is longer than 524288 bytes"),
+        (["x", GHOST, "x" * 600_000, GHOST], "the line is longer than 524288 bytes"),
+        (["x" * 600_000, GHOST], "the line is longer than 524288 bytes"),
+        (["x", GHOST, 'he said "yes" to'], "this is not CSV: ',' expected after '\"'"),
+    ],
+)
+async def test_lines_of_a_cell_that_cannot_be_taken_are_no_rows(
+    importer: Importer, cell: list[str], why: str
+) -> None:
+    text = "\n".join(cell)
+    done = await importer.table(f'business,A,Acme,"{text}"', AFTER, header=WITH_TEXT)
+    assert done == report(created=1, rejected=1)
+    assert await importer.codes() == ["B"]
+    ((at, _, reason),) = importer.rejected()
+    assert (at, reason) == ("2", f"{why}; lines 2 to {1 + len(cell)} are left out")
+
+
+async def test_a_quote_that_is_never_closed_costs_one_row_however_much_follows(
+    importer: Importer,
+) -> None:
+    rows = [f"business,B{n},Acme,{'x' * 4_000}" for n in range(200)]
+    done = await importer.table('business,A,Acme,"x', *rows, header=WITH_TEXT)
+    assert done == report(created=200, rejected=1)
+    assert importer.rejected() == [("2", "", "a quote is not closed")]
+    assert importer.progress[-1] == (importer.folder / "customers.txt").stat().st_size
 
 
 async def test_a_line_without_end_costs_one_row(importer: Importer) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from structlog.testing import capture_logs
 
 from contracts.customers import code_key
 from contracts.journal import Author, Resend, Verdict
@@ -547,3 +548,13 @@ async def test_i1_a_database_that_is_not_ready_parks_nothing(
     await pool.execute("ALTER TABLE elsewhere RENAME TO customer_history")
     assert await apply(intake, entry) == [None]
     assert await verdicts(pool) == []
+
+
+async def test_the_log_of_a_parked_entry_names_its_sender_though_it_cannot_be_read(
+    intake: Intake,
+) -> None:
+    strange = deliver(b'{"type": "card.blocked", "version": 1}', "pos.p1", key="p1")
+    with capture_logs() as lines:
+        (bad,) = await apply_batch(intake, [strange])
+    assert bad is not None
+    assert [(one["action"], one["pos"]) for one in lines] == [(f"journal.{bad.code}", "p1")]

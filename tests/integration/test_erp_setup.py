@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import AsyncIterator
 from io import StringIO
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -173,3 +174,36 @@ async def test_a_user_without_a_password_is_refused_in_one_line(settings: ErpSet
     assert code == 1
     assert "the password must have" in err
     assert "Traceback" not in err
+
+
+async def test_enrolling_tells_that_a_centre_is_not_defined_as_long_as_none_is(
+    settings: ErpSettings, pos_id: str, folder: Path
+) -> None:
+    argv = ["erp", "enrol-till", pos_id, "--centre", "C1", "--output", str(folder / "t.toml")]
+    _, before, _ = await run_command(argv, {})
+    assert "no centre is defined yet, C1 neither" in before
+    file = folder / "stores.jsonl"
+    file.write_text('{"kind": "centre", "code": "C1"}')
+    await run_command(["erp", "load-reference", str(file)], {})
+    code, after, _ = await run_command(argv, {})
+    assert (code, len(after.splitlines())) == (0, 1)
+    code, _, err = await run_command([*argv, "--centre", "C2"], {})
+    assert (code, "there is no centre C2" in err) == (1, True)
+
+
+async def test_a_till_retired_twice_is_said_to_be_retired_already(
+    settings: ErpSettings, pos_id: str, folder: Path
+) -> None:
+    await enrol(settings, pos_id, "C1", "full", folder / "till.toml")
+    said = [(await run_command(["erp", "retire-till", pos_id], {}))[:2] for _ in range(2)]
+    assert said == [(0, f"{pos_id} retired\n"), (0, f"{pos_id} was retired already\n")]
+
+
+async def test_a_wrong_administrators_password_is_said_to_be_that_settings_fault(
+    settings: ErpSettings, pos_id: str, folder: Path
+) -> None:
+    wrong = settings.amqp_admin_url.replace("@", "x@", 1) if settings.amqp_admin_url else ""
+    mistaken = settings.model_copy(update={"amqp_admin_url": wrong})
+    with pytest.raises(CannotDo, match=r"^COMPTOIR_AMQP_ADMIN_URL: .*: 401 ") as said:
+        await enrol(mistaken, pos_id, "C1", "full", folder / "till.toml")
+    assert str(urlsplit(wrong).password) not in str(said.value)

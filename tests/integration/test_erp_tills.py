@@ -7,6 +7,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from structlog.testing import capture_logs
 
 from contracts import registry
 from contracts.presence import Hello, Welcome
@@ -283,3 +284,27 @@ async def test_sync_7_a_greeting_is_answered_and_kept(
     await pool.execute("UPDATE till SET seen_at = now() - interval '1 hour'")
     [gone] = await list_standings(pool)
     assert not gone.online
+
+
+async def test_two_tills_under_one_enrolment_are_told_once_the_older_is_heard_again(
+    pool: Pool, admin: Admin, channel: Channel, pos_id: str
+) -> None:
+    await enrol_till(pool, admin, channel, pos_id, "C1")
+    desk = Desk(pool, Callers(asyncio.get_running_loop().time), SystemClock(), uuid4)
+
+    async def greets(instance: str) -> bool:
+        hello = Hello(instance=instance, software="1", epoch="e", last_seq=0, waiting=0)
+        until = SystemClock().now() + timedelta(seconds=10)
+        assert await answer_hello(desk, question(pos_id, hello, expires_at=until)) is not None
+        return (await list_standings(pool))[0].twice
+
+    with capture_logs() as lines:
+        started_again = [await greets(one) for one in ("a", "a", "b", "b", "c", "c")]
+        assert not any(started_again)
+        assert lines == []
+        assert all([await greets(one) for one in ("a", "c", "a", "c")])
+    assert [(one["action"], one["pos"]) for one in lines] == [("till_twice", pos_id)]
+    await pool.execute(
+        "UPDATE till SET presence = presence || jsonb_build_object('twice_at', now() - interval '1 hour')"
+    )
+    assert not await greets("c")

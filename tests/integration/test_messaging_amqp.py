@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator
 
 import pytest
+from structlog.testing import capture_logs
 
 from contracts.topology import (
     DEAD_BYTES,
@@ -19,12 +20,12 @@ from contracts.topology import (
     erp_topology,
 )
 from messaging.admin import Admin, AdminError, hash_password
-from messaging.amqp import AmqpBroker
+from messaging.amqp import AmqpBroker, address_of
 from messaging.amqp_channel import AmqpChannel
 from messaging.amqp_frames import write_message
 from messaging.channel import Headers, LinkDown, Message, NotAllowed
 from messaging.clock import SystemClock
-from messaging.connection import LinkState
+from messaging.connection import Link, LinkState
 from messaging.consumer import Bad
 from messaging.dead import DeadLetters, peek, reinject
 from messaging.publisher import Publisher
@@ -273,3 +274,22 @@ async def test_a_management_error_names_the_url_and_the_status_and_no_password(
         with pytest.raises(AdminError, match=r"not reachable") as unreachable:
             await admin.version()
         assert "secret" not in str(unreachable.value)
+
+
+async def test_a_refused_log_in_is_logged_with_its_reason_and_without_the_password(
+    vhost: Vhost,
+) -> None:
+    url = vhost.amqp_url("nobody", "s3cret-word")
+    rng = random.Random(1)
+    link = Link(AmqpBroker(url), "till", clock=SystemClock(), rng=rng, address=address_of(url))
+    failed = asyncio.Event()
+    link.listen(lambda state: failed.set() if state.reason else None)
+    with capture_logs() as lines:
+        task = asyncio.create_task(link.run())
+        await within(failed.wait())
+        task.cancel()
+        await asyncio.wait([task])
+    (line,) = lines
+    assert (line["action"], line["broker"]) == ("link_down", address_of(url))
+    assert "ACCESS_REFUSED" in line["reason"]
+    assert "s3cret-word" not in str(lines)

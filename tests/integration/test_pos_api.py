@@ -12,11 +12,13 @@ import pytest
 
 from contracts.journal import LostValue, Verdict
 from contracts.reference import AttributeDefinition, Choice, ConsentDefinition
+from contracts.topology import TillAddress
 from pos_node.api.app import make_api
+from pos_node.enrolment import Enrolled
 from pos_node.pulling import Loading
 from pos_node.store.database import Priority
 from pos_node.store.notices import add_notice
-from tests.pos_parts import NOON, put_reference, retail
+from tests.pos_parts import NOON, put_reference, retail, welcome
 from tests.pos_till import PASSWORD, TestTill, open_till
 
 ID = UUID(int=5)
@@ -236,6 +238,34 @@ async def test_sync_7_the_status_needs_no_log_in_and_tells_what_waits(
     ]
 
 
+async def test_sync_7_a_till_moved_elsewhere_is_neither_online_nor_complete(
+    till: TestTill,
+) -> None:
+    enrolled = Enrolled(TillAddress("p1", "C1"), till.clock.now)
+    parts = replace(till.parts, moved=enrolled.moved)
+    transport = httpx.ASGITransport(make_api(parts, "0"))
+    till.go_online()
+    await till.reach(all=5)
+    there = TillAddress("p1", "krakow", full=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://till/api/v1") as http:
+        before = (await http.get("/status")).json()
+        till.clock.move(timedelta(seconds=90))
+        moved = welcome().model_copy(update={"centre": "krakow", "full": False})
+        enrolled.hear(moved.model_copy(update={"scopes": list(there.scopes)}))
+        status = (await http.get("/status", headers={"Accept-Language": "fr"})).json()
+        same = welcome().model_copy(update={"scopes": list(TillAddress("p1", "C1").scopes)})
+        enrolled.hear(same)
+        after = (await http.get("/status")).json()
+    assert (before["online"], before["complete"], before["enrolment"]) == (True, True, None)
+    assert (status["online"], status["complete"]) == (False, False)
+    assert status["since"] > before["since"]
+    assert status["enrolment"]["code"] == "till.moved"
+    assert status["enrolment"]["params"] == {"centre": "krakow", "mode": "local_only"}
+    assert "L’ERP a déplacé cette caisse" in status["enrolment"]["text"]
+    after["journal"], before["journal"] = None, None
+    assert after == before
+
+
 async def test_sync_5_a_till_that_loads_shows_its_progress(till: TestTill) -> None:
     parts = replace(till.parts, loading=lambda: Loading(rows_done=40, rows_to_do=60))
     transport = httpx.ASGITransport(make_api(parts, "0"))
@@ -301,6 +331,10 @@ async def test_a_client_that_asks_for_no_language_gets_the_tills(
         ("GET", "/customers", {"params": {"limit": 0}}, "limit"),
         ("GET", "/customers", {"params": {"limit": 9_999}}, "limit"),
         ("GET", "/customers", {"params": {"after": 2**70}}, "after"),
+        ("GET", "/customers", {"params": {"after": ""}}, "after"),
+        ("GET", "/customers", {"params": {"after": "NyBkdXBvbnQ"}}, "after"),
+        ("GET", "/customers", {"params": {"after": "é"}}, "after"),
+        ("GET", "/customers", {"params": {"after": "x" * 2_000}}, "after"),
         ("GET", "/customers", {"params": {"country": "france"}}, "country"),
         ("GET", "/customers", {"params": {"attributes": "colour"}}, "attributes.0"),
         ("GET", "/customers", {"params": {"kinds": "retail"}}, "kinds"),

@@ -117,6 +117,30 @@ async def test_the_list_goes_on_where_a_page_ended(till: TestTill, anne: httpx.A
     assert (third["more"], third["next"], third["banner"]) == (False, None, None)
 
 
+async def test_list_1_a_last_customer_renamed_meanwhile_hides_nobody(
+    till: TestTill, anne: httpx.AsyncClient
+) -> None:
+    for n, first in enumerate("abcdefghij"):
+        one = retail(f"C-{n}", last_name="Bernardin", first_name=first)
+        await till.hold(UUID(int=100 + n), one)
+    first_page = await listed(anne, limit=4)
+    renamed = retail("C-3", last_name="Bernardin", first_name="zz")
+    await till.hold(UUID(int=103), renamed, version=2)
+    second = await listed(anne, limit=10, after=first_page["next"])
+    assert names(second) == [f"Bernardin {first}" for first in [*"efghij", "zz"]]
+
+
+async def test_search_3_the_banner_is_decided_by_what_matches_however_few_are_listed(
+    till: TestTill, anne: httpx.AsyncClient
+) -> None:
+    for n in range(7):
+        await till.hold(UUID(int=100 + n), retail(f"C-{n}", last_name="Dupont" if n else "Durand"))
+    six = await listed(anne, phrase="dupont", limit=1)
+    seven = await listed(anne, phrase="du", limit=1)
+    assert (len(six["rows"]), six["banner"]["button_active"]) == (1, True)
+    assert (len(seven["rows"]), seven["banner"]["button_active"]) == (1, False)
+
+
 async def test_search_2_and_search_3_the_banner_comes_with_the_list(
     till: TestTill, anne: httpx.AsyncClient
 ) -> None:
@@ -216,6 +240,23 @@ async def test_cust_2_missing_fields_are_named_and_marked(anne: httpx.AsyncClien
     ]
     assert problem["fields"][1]["text"].startswith("First name")
     assert names(await listed(anne)) == []
+
+
+async def test_cust_2_cust_3_what_nobody_sees_is_refused_and_marked(
+    till: TestTill, anne: httpx.AsyncClient
+) -> None:
+    typed = {"kind": "retail", "code": "N-1", "first_name": "Jean", "last_name": "Dupont"}
+    for name, unseen in (("code", "N\u200b1"), ("last_name", "\u200b"), ("code", "\u2060")):
+        answer = await anne.post("/customers", json={**typed, name: unseen})
+        assert answer.status_code == 422, answer.text
+        assert [one["name"] for one in answer.json()["fields"]] == [name]
+    made = await anne.post("/customers", json=typed)
+    path = f"/customers/{made.json()['id']}"
+    answer = await anne.patch(path, json={"code": "N-1\u00ad"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "customer.code_invisible")
+    stored = retail("A\u200b", last_name="Dupont")
+    await till.hold(UUID(int=77), stored)
+    assert (await anne.patch(f"/customers/{UUID(int=77)}", json={"phone": "1"})).status_code == 200
 
 
 async def test_cust_3_a_taken_code_marks_its_field(till: TestTill, anne: httpx.AsyncClient) -> None:

@@ -891,6 +891,43 @@ async def test_sync_6_a_difference_mends_itself_within_one_sweep(till: Till, har
     assert [row.code for row in page.rows] == ["C3"]
 
 
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "UPDATE customer SET version = version + 5 WHERE code_key = 'c3'",
+        "UPDATE customer SET version = version + 5, state = 'withdrawn' WHERE code_key = 'c3'",
+        "UPDATE reference SET version = version + 5, record = '{}'",
+    ],
+)
+async def test_sync_6_an_erp_that_is_older_under_the_same_numbers_is_believed_in_the_end(
+    till: Till, harm: str
+) -> None:
+    """Its database was put back as a copy of files, and nobody had spoken before the numbers were given again."""
+    customers(till.erp, range(20))
+    till.erp.put_reference(_centre(), scope="all")
+    till.start()
+    await till.level()
+    await till.store.write(lambda c: c.execute(harm), priority=Priority.FEED)
+    await till.sweep.sweep()
+    await till.level()
+    await until(till.agrees)
+
+
+async def test_sync_6_a_row_the_till_cannot_read_does_not_begin_the_feeds_anew(till: Till) -> None:
+    customers(till.erp, range(20))
+    till.start()
+    await till.level()
+    key = str(customer_id(3))
+    number, entity = till.erp.entries[SCOPE][key]
+    till.erp.entries[SCOPE][key] = (number, replace(entity, version=9, record=None))
+    assert not await till.agrees()
+    till.erp.asked.clear()
+    await till.sweep.sweep()
+    pulls = [one for one in till.erp.asked if isinstance(one, Pull)]
+    assert pulls
+    assert all(one.bucket is not None for one in pulls)
+
+
 async def test_sync_6_what_the_erp_does_not_have_goes(till: Till) -> None:
     customers(till.erp, range(20))
     till.start()

@@ -276,6 +276,18 @@ async def test_bad_messages_are_set_aside_and_the_next_is_handled(
     assert await till.names() == ["Name1 Jean"]
 
 
+async def test_sync_7_pages_of_the_feeds_a_moved_till_will_follow_are_let_go(
+    store: Database, erp: FakeFeed
+) -> None:
+    later, stray = "centre.C2.customers", "centre.C3.customers"
+    queue = FeedQueue(
+        store, SCOPES, quiet(), lambda scope: None, lambda: None, later=lambda scope: scope == later
+    )
+    pages = [page_json(one, [], epoch="e", prev_seq=0, to_seq=0, head=0) for one in (later, stray)]
+    outcome = await queue.handle([delivery(one) for one in pages])
+    assert [one and one.code for one in outcome] == [None, "not_followed"]
+
+
 async def test_sync_1_packed_pages_are_unpacked(till: Till, erp: FakeFeed) -> None:
     erp.put_customer(1)
     assert await till.queue.handle([delivery(erp.page(SCOPE, 0), content_encoding="zstd")]) == [

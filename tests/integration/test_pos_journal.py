@@ -11,7 +11,14 @@ import pytest
 
 from contracts import envelope
 from contracts.customers import Customer
-from contracts.journal import Author, CustomerAdded, CustomerEdited, Progress
+from contracts.journal import (
+    Author,
+    CustomerAdded,
+    CustomerEdited,
+    Progress,
+    Verdict,
+    content_of,
+)
 from contracts.registry import decode
 from pos_node import journal
 from pos_node.customers import Wish
@@ -23,6 +30,7 @@ from pos_node.store import journal as rows
 from pos_node.store.customers import find_by_code
 from pos_node.store.database import Priority
 from pos_node.store.journal import read_standing
+from pos_node.store.notices import count_unseen
 from tests.pos_parts import NOON, retail
 from tests.pos_till import ANNE, TestTill, open_store, open_till
 
@@ -264,7 +272,7 @@ async def test_i1_what_is_applied_of_numbers_never_sent_was_made_before_the_back
         added = CustomerAdded(
             customer_id=ID, record=retail(), author=Author(operator="anne", at=NOON)
         )
-        await store.write(rows.limit_progress, 0, priority=Priority.JOURNAL)
+        await store.write(rows.limit_progress, priority=Priority.JOURNAL)
         stamp = Stamp("p1", ID, NOON)
         await store.write(journal.record_change, added, stamp, priority=Priority.CASHIER)
         assert await store.write(unapplied, epoch, priority=Priority.FEED) == [1]
@@ -272,9 +280,71 @@ async def test_i1_what_is_applied_of_numbers_never_sent_was_made_before_the_back
         assert await store.write(unapplied, epoch, priority=Priority.FEED) == []
 
 
+async def test_i1_what_the_erp_applied_under_a_number_is_this_files_only_with_its_content(
+    folder: Path,
+) -> None:
+    """A file put back gives a number again that something else had: its change must not be let go."""
+
+    def unapplied(connection: sqlite3.Connection, content: str | None) -> list[int]:
+        epoch = rows.read_epoch(connection) or ""
+        progress = Progress(epoch=epoch, applied_seq=2, content=content)
+        journal.take_progress(connection, progress)
+        return [entry.seq for entry in rows.read_unapplied(connection)]
+
+    async with open_till(folder) as till:
+        await make(till)
+        await till.store.write(rows.lift_limit, priority=Priority.JOURNAL)
+        await till.store.write(rows.limit_progress, priority=Priority.JOURNAL)
+        await make(till, "A-2")
+        write = till.store.write
+        assert await write(unapplied, "another", priority=Priority.FEED) == [2]
+        second = (await till.store.read(_all_waiting))[0]
+        assert await write(unapplied, content_of(second.body), priority=Priority.FEED) == []
+        assert await till.store.read(rows.read_limit) is None
+
+
+async def test_i1_a_number_beyond_the_last_was_given_before_the_file_was_put_back(
+    till: TestTill,
+) -> None:
+    await make(till)
+    epoch = await till.store.read(rows.read_epoch)
+    await till.store.write(rows.lift_limit, priority=Priority.JOURNAL)
+    progress = Progress(epoch=epoch or "", applied_seq=80, content="another")
+    await till.store.write(journal.take_progress, progress, priority=Priority.FEED)
+    assert [entry.seq for entry in await till.store.read(rows.read_unapplied)] == [1]
+
+
+def used(epoch: str, seq: int) -> Verdict:
+    return Verdict(
+        epoch=epoch, seq=seq, customer_id=None, outcome="parked", code="journal.parked",
+        params={"reason": "sequence_reused"},
+    )  # fmt: skip
+
+
+async def test_i1_a_change_whose_number_was_used_gets_another_instead_of_a_notice(
+    till: TestTill,
+) -> None:
+    await make(till)
+    await make(till, "A-2")
+    epoch = await till.store.read(rows.read_epoch) or ""
+    for _ in range(2):
+        await till.store.write(
+            journal.take_verdict, "k", used(epoch, 1), NOON, priority=Priority.FEED
+        )
+    waiting = await till.store.read(_all_waiting)
+    assert [(one.seq, decode(one.body).headers.seq) for one in waiting] == [(2, 2), (3, 3)]
+    assert await till.store.read(count_unseen) == 0
+
+
+async def test_i1_a_used_number_nothing_is_kept_of_is_told(till: TestTill) -> None:
+    epoch = await till.store.read(rows.read_epoch) or ""
+    await till.store.write(journal.take_verdict, "k", used(epoch, 1), NOON, priority=Priority.FEED)
+    assert await till.store.read(count_unseen) == 1
+
+
 async def test_i11_a_file_put_back_greets_although_the_erp_knows_more_of_its_journal(
     till: TestTill,
 ) -> None:
     await till.apply(3)
     standing = await till.store.read(read_standing)
-    assert (standing.last_seq, standing.applied_seq, standing.waiting) == (0, 3, 0)
+    assert (standing.last_seq, standing.applied_seq, standing.waiting) == (0, 0, 0)

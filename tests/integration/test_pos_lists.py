@@ -1,6 +1,7 @@
 """The list while typing: the word index finds what the rule says, in the order of names (LIST-1 to LIST-3, LIST-5)."""
 
 import sqlite3
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from uuid import UUID, uuid5
@@ -15,11 +16,12 @@ from contracts.feed import State
 from contracts.folding import fold
 from contracts.matching import COLUMNS, Column, matches, words_of
 from contracts.search import AttributeValue, Criteria
+from pos_node.bookmark import LONGEST, Bookmark, read_bookmark
 from pos_node.lists import ListRow, list_customers
 from pos_node.ordering import LINES
 from pos_node.store.customers import CustomerData, show_customer, store_customer
 from pos_node.store.inline import InlineDatabase
-from pos_node.store.places import ROW_BITS, place_of
+from pos_node.store.places import LONGEST_NAME, ROW_BITS, place_of
 from pos_node.store.transactions import Priority
 from pos_node.store.words import Gap, Table, fill_gap, write_gap
 from tests.matching_cases import CASES, CUSTOMERS, Case
@@ -61,11 +63,11 @@ class Listed:
         after = None
         while True:
             page = await self.database.read(list_customers, criteria, limit, after)
-            assert page.count == len(page.rows) + page.more
+            assert page.count == len(page.rows) + (page.next is not None)
             found += page.rows
-            if not page.more:
+            if page.next is None:
                 return found
-            after = page.rows[-1].place
+            after = read_bookmark(page.next.text)
 
     def expected(self, criteria: Criteria) -> set[UUID]:
         query = criteria.query()
@@ -227,27 +229,99 @@ async def test_list_5_a_crowd_of_namesakes_is_listed_as_it_came(
     ]
 
 
-async def test_list_1_who_leaves_between_two_pages_leaves_no_hole(listed: Listed) -> None:
-    for number, first in enumerate(["Zoé", "Louis", "Agnès", "Bo"]):
-        await listed.store(
-            customer_id(number), customer(number, last_name="Bernard", first_name=first)
-        )
-    page = await listed.database.read(list_customers, Criteria(), 2)
-    await listed.store(customer_id(2), None)
-    await listed.store(customer_id(3), None)
-    rest = await listed.database.read(list_customers, Criteria(), 2, page.rows[-1].place)
-    assert {"Bernard Louis", "Bernard Zoé"} <= {row.name for row in rest.rows}
+TEN = "abcdefghij"
 
 
-async def test_list_1_who_is_renamed_between_two_pages_hides_nobody(listed: Listed) -> None:
-    for number, first in enumerate(["Agnes", "Bo", "Louis", "Zoe"]):
-        await listed.store(
-            customer_id(number), customer(number, last_name="Bernardin", first_name=first)
-        )
-    page = await listed.database.read(list_customers, Criteria(), 2)
-    await listed.store(customer_id(1), customer(1, last_name="Zidane", first_name="Bo"))
-    rest = await listed.database.read(list_customers, Criteria(), 4, page.rows[-1].place)
-    assert {"Bernardin Louis", "Bernardin Zoe"} <= {row.name for row in rest.rows}
+async def _ten(listed: Listed, last: str = "Bernardin") -> None:
+    for number, first in enumerate(TEN):
+        await listed.store(customer_id(number), customer(number, last_name=last, first_name=first))
+
+
+async def _rest(listed: Listed, after: Bookmark | None, limit: int = 4) -> list[str]:
+    found = list[str]()
+    while after is not None:
+        page = await listed.database.read(list_customers, Criteria(phrase="bern"), limit, after)
+        found += [row.name for row in page.rows]
+        after = page.next
+    return found
+
+
+@pytest.mark.parametrize("gap", [False, True], ids=["indexed", "read one by one"])
+@pytest.mark.parametrize(
+    "becomes",
+    [None, {"first_name": "zz"}, {"first_name": "a"}, {"last_name": "Zidane"}],
+    ids=["withdrawn", "later first name", "earlier first name", "other last name"],
+)
+async def test_list_1_whatever_becomes_of_a_pages_last_customer_all_others_follow(
+    listed: Listed, becomes: dict[str, str] | None, gap: bool
+) -> None:
+    await _ten(listed)
+    if gap:
+        await listed.database.write(write_gap, Gap(0, 1_000), priority=Priority.FEED)
+    column: Column | None = "name" if gap else None
+    criteria = Criteria(phrase="bern", column=column)
+    page = await listed.database.read(list_customers, criteria, 4)
+    assert [row.name[-1] for row in page.rows] == list(TEN[:4])
+    values = {"last_name": "Bernardin", "first_name": "d"} | (becomes or {})
+    await listed.store(customer_id(3), customer(3, **values) if becomes else None)
+    rest = [name for name in await _rest(listed, page.next) if name != "Bernardin zz"]
+    assert rest == [f"Bernardin {first}" for first in TEN[4:]]
+
+
+async def test_list_1_a_group_that_becomes_a_crowd_between_two_pages_begins_anew(
+    listed: Listed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pos_node.ordering.NAMESAKES", len(TEN))
+    await _ten(listed)
+    page = await listed.database.read(list_customers, Criteria(phrase="bern"), 4)
+    await listed.store(customer_id(10), customer(10, last_name="Bernardin", first_name="aa"))
+    assert {f"Bernardin {first}" for first in TEN} <= set(await _rest(listed, page.next))
+
+
+async def test_list_1_a_crowd_that_dissolves_between_two_pages_begins_anew(
+    listed: Listed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pos_node.ordering.NAMESAKES", len(TEN) - 1)
+    for number, first in enumerate(reversed(TEN)):
+        one = customer(number, last_name="Bernardin", first_name=first)
+        await listed.store(customer_id(number), one)
+    page = await listed.database.read(list_customers, Criteria(phrase="bern"), 4)
+    assert [row.name[-1] for row in page.rows] == ["j", "i", "h", "g"], "as they came"
+    await listed.store(customer_id(0), None)
+    rest = await _rest(listed, page.next)
+    assert {f"Bernardin {first}" for first in "abcdef"} <= set(rest)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3])
+async def test_list_1_names_that_differ_late_are_each_listed_once(
+    listed: Listed, limit: int
+) -> None:
+    long = "Bernardin " + "a" * LONGEST_NAME
+    for number, last in enumerate(["y", "x", "z", "x"]):
+        one = customer(number, last_name=long[:249] + last, first_name="é" * 250)
+        await listed.store(customer_id(number), one)
+    rows = await listed.find(Criteria(phrase="bern"), limit)
+    assert {row.id for row in rows} == set(listed.held)
+    assert len(rows) == len(listed.held)
+
+
+@given(name=st.none() | st.text(max_size=LONGEST_NAME), row=st.integers(1, 2**ROW_BITS - 1))
+def test_list_1_a_bookmark_comes_back_as_it_was_given(name: str | None, row: int) -> None:
+    mark = Bookmark(place_of(name or "", row), name)
+    assert read_bookmark(mark.text) == mark
+    assert len(mark.text) <= LONGEST
+
+
+@given(
+    text=st.text(max_size=40) | st.binary(max_size=30).map(lambda b: urlsafe_b64encode(b).decode())
+)
+def test_list_1_what_is_no_bookmark_is_refused(text: str) -> None:
+    try:
+        mark = read_bookmark(text)
+    except ValueError:
+        return
+    assert mark.text == text
+    assert 0 <= mark.place < 2**63
 
 
 async def test_a_record_this_version_cannot_read_stays_when_its_change_is_done(
@@ -314,7 +388,7 @@ async def test_search_3_the_list_counts_as_far_as_the_banner_needs(
     for number in range(stored):
         await listed.store(customer_id(number), customer(number))
     page = await listed.database.read(list_customers, Criteria(phrase="jean"), 6)
-    assert (len(page.rows), page.count, page.more) == (min(stored, 6), count, more)
+    assert (len(page.rows), page.count, page.next is not None) == (min(stored, 6), count, more)
 
 
 @given(name=st.text(max_size=20), other=st.text(max_size=20), row=st.integers(1, 2**ROW_BITS - 1))

@@ -1,6 +1,7 @@
 """`comptoir pos run` when it cannot run, and whom a till's files are for."""
 
 import os
+import re
 import socket
 import stat
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 from ops.process import NodeProcess, run_command
 from pos_node.store.database import Database
 from pos_node.store.loading_words import make_file
+from pos_node.store.owner import claim
 
 
 @pytest.fixture
@@ -22,9 +24,11 @@ def open_umask() -> Iterator[None]:
     os.umask(before)
 
 
-def enrolment(folder: Path) -> str:
-    file = folder / "p1.toml"
-    file.write_text('pos_id = "p1"\ncentre = "C1"\namqp_url = "amqp://p1:x@127.0.0.1:1/x"\n')
+def enrolment(folder: Path, pos_id: str = "p1", centre: str = "C1") -> str:
+    file = folder / f"{pos_id}.toml"
+    file.write_text(
+        f'pos_id = "{pos_id}"\ncentre = "{centre}"\namqp_url = "amqp://{pos_id}:x@127.0.0.1:1/x"\n'
+    )
     return str(file)
 
 
@@ -92,3 +96,38 @@ async def test_a_file_that_others_could_read_is_closed_to_them(folder: Path) -> 
     await again.open()
     assert {mode(path), mode(folder / "till.db-wal")} == {0o600}
     await again.close()
+
+
+async def test_i10_a_till_does_not_start_on_the_folder_of_another(folder: Path) -> None:
+    data = folder / "data"
+    await serve_once(folder, data, enrolment(folder))
+    file = data / "customers.db"
+    before = file.read_bytes()
+    argv = ["pos", "run", "--enrolment", enrolment(folder, "p2"), "--data", str(data)]
+    code, out, err = await run_command(argv, {"COMPTOIR_POS_HTTP_PORT": "0"})
+    assert (code, out) == (1, "")
+    (line,) = err.splitlines()
+    assert {"p1", "p2", str(data)} <= set(re.split(r"[ ,;]+", line))
+    assert file.read_bytes() == before
+
+
+async def test_a_till_enrolled_into_another_centre_keeps_its_folder(folder: Path) -> None:
+    for centre in ("C1", "C2"):
+        await serve_once(folder, folder / "data", enrolment(folder, centre=centre))
+
+
+async def test_a_file_that_does_not_say_whose_it_is_belongs_to_the_till_that_opens_it(
+    folder: Path,
+) -> None:
+    store = Database(folder / "till.db")
+    await store.open()
+    assert await claim(store, "p1") == "p1"
+    assert await claim(store, "p2") == "p1"
+    await store.close()
+
+
+async def serve_once(folder: Path, data: Path, enrolment: str) -> None:
+    argv = ["pos", "run", "--enrolment", enrolment, "--data", str(data)]
+    till = NodeProcess("p1", argv, {"COMPTOIR_POS_HTTP_PORT": "0"}, folder / "p1.log")
+    await till.start()
+    await till.stop()

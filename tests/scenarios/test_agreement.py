@@ -209,3 +209,28 @@ async def edit_in_erp(stage: Stage, customer_id: str, patch: Json) -> None:
     await stage.admin.send(
         "PATCH", f"/customers/{customer_id}", json=patch, headers={"If-Match": str(seen["version"])}
     )
+
+
+async def test_sync_7_a_till_moved_to_another_centre_says_so_until_it_is_started_anew(
+    stage: Stage,
+) -> None:
+    node, client = stage.nodes[0], stage.tills[0]
+    other = stage.nodes[1].centre
+    file = stage.system.folder / f"{node.pos_id}.toml"
+    file.unlink()
+    await stage.system.command("enrol-till", node.pos_id, "--centre", other, "--output", str(file))
+    status = await until(
+        lambda: client.get("/status"), lambda s: s["enrolment"], "the move", timeout=60
+    )
+    assert (status["online"], status["complete"]) == (False, False)
+    assert status["enrolment"]["params"] == {"centre": other, "mode": "full"}
+    await node.process.stop()
+    await node.process.start()
+    again = Client(node.url)
+    try:
+        status = await until(
+            lambda: again.get("/status"), lambda s: s["online"] and s["complete"], "complete"
+        )
+        assert (status["centre"], status["enrolment"]) == (other, None)
+    finally:
+        await again.close()

@@ -75,7 +75,10 @@ def test_a_fault_alone_is_met_and_healed(make_job: MakeJob) -> None:
         assert fault in outcome.met
 
 
-FOUND = ("greeting-of-a-restored-till", "progress-never-heard", "ahead-of-a-scope-nobody-tells")
+FOUND = (
+    "greeting-of-a-restored-till", "progress-never-heard", "ahead-of-a-scope-nobody-tells",
+    "copy-put-back-unnoticed", "setting-set-again",
+)  # fmt: skip
 """Schedules that violated an invariant once."""
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from contracts.changes import Change, WrongPath, apply, diff, flatten, merge
-from contracts.customers import Address, Customer
+from contracts.customers import Address, Customer, second_main
 from contracts.record import Record
 from tests.record_strategies import customers, small_customers, texts
 
@@ -96,6 +96,68 @@ def test_i9_merging_twice_is_merging_once(history: tuple[Customer, Customer, Cus
     assert twice.customer == once.customer
     assert twice.applied == ()
     assert {c.path for c in twice.conflicts} == {c.path for c in once.conflicts}
+
+
+@given(_histories())
+def test_addr_1_merging_makes_no_second_main_address(
+    history: tuple[Customer, Customer, Customer],
+) -> None:
+    base, erps, tills = history
+    assert second_main(merge(record(erps), diff(base, tills)).customer.addresses) is None
+
+
+def test_addr_1_a_main_address_of_a_till_is_lost_to_the_one_that_is_there() -> None:
+    erps = _customer(addresses=[{"id": HOME, "town": "Lyon"}])
+    own = {"id": str(SHOP), "town": "Paris", "type": "main"}
+    changes = [
+        Change(path=f"addresses.{SHOP}", new=own),
+        Change(path="phone", new="1"),
+    ]
+    merged = merge(record(erps), changes)
+    assert [one.id for one in merged.customer.addresses] == [HOME]
+    assert merged.customer.phone == "1"
+    path = f"addresses.{SHOP}"
+    assert [(one.path, one.stands) for one in merged.conflicts] == [(path, None)]
+    assert merged.conflicts[0].lost["town"] == "Paris"
+    assert [one.path for one in merged.applied] == ["phone"]
+
+
+def test_addr_1_an_address_made_main_stays_what_it_was_when_another_is_main_by_now() -> None:
+    erps = _customer(
+        addresses=[{"id": HOME, "town": "Lyon"}, {"id": SHOP, "type": "shipping", "town": "Nice"}]
+    )
+    changes = [
+        Change(path=f"addresses.{SHOP}.town", old="Nice", new="Paris"),
+        Change(path=f"addresses.{SHOP}.type", old="shipping", new="main"),
+    ]
+    merged = merge(record(erps), changes)
+    assert [(one.type, one.town) for one in merged.customer.addresses] == [
+        ("main", "Lyon"),
+        ("shipping", "Paris"),
+    ]
+    assert [(one.path, one.stands, one.lost) for one in merged.conflicts] == [
+        (f"addresses.{SHOP}.type", "shipping", "main")
+    ]
+
+
+def test_addr_1_the_main_address_may_be_handed_on() -> None:
+    changes = [
+        Change(path=f"addresses.{SHOP}.type", old="shipping", new="main"),
+        Change(path=f"addresses.{HOME}.type", old="main", new="billing"),
+    ]
+    merged = merge(record(ANNE), changes)
+    assert merged.conflicts == ()
+    assert [one.type for one in merged.customer.addresses] == ["billing", "main"]
+
+
+def test_addr_1_a_record_stored_with_two_main_addresses_still_changes() -> None:
+    stored = _customer(addresses=[{"id": HOME}, {"id": SHOP}])
+    changes = [Change(path=f"addresses.{HOME}.town", new="Lyon")]
+    assert merge(record(stored), changes).conflicts == ()
+    settled = merge(
+        record(stored), [Change(path=f"addresses.{SHOP}.type", old="main", new="billing")]
+    )
+    assert [one.type for one in settled.customer.addresses] == ["main", "billing"]
 
 
 @given(_histories())

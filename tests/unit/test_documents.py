@@ -67,6 +67,7 @@ def _ids_used() -> set[str]:
         "pos_node",
         "erp_node",
         "simulation",
+        "chaos",
         "ops",
         "tests",
     ):

@@ -33,11 +33,15 @@ def test_sync_5_a_pull_goes_on_where_the_till_is() -> None:
 
 
 def test_sync_5_whoever_starts_with_nothing_is_spared_withdrawn_rows() -> None:
-    assert decide_start(pull(), STATE).reading.only_present
     assert decide_start(pull(epoch=None), STATE).reading.only_present
     assert not decide_start(pull(from_seq=1), STATE).reading.only_present
     assert not decide_start(pull(epoch="before"), STATE).reading.only_present
     assert not decide_start(pull(bucket=3), STATE).reading.only_present
+
+
+def test_sync_6_whoever_reads_a_feed_again_from_its_beginning_hears_what_was_withdrawn() -> None:
+    start = decide_start(pull(), STATE)
+    assert (start.reading.after, start.reading.only_present, start.ahead) == (0, False, False)
 
 
 def test_a_place_in_another_epoch_means_from_the_start() -> None:

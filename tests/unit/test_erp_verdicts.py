@@ -7,7 +7,7 @@ import pytest
 from msgspec import structs
 
 from contracts.changes import Change
-from contracts.customers import Customer
+from contracts.customers import Address, Customer
 from contracts.journal import CustomerAdded, CustomerEdited, Verdict
 from contracts.limits import RECORD_BYTES
 from contracts.settings import Settings
@@ -84,6 +84,22 @@ def test_cust_2_a_missing_required_field_is_named() -> None:
     assert verdict.params == {"field": "first_name"}
     assert (verdict.epoch, verdict.seq, verdict.customer_id) == ("epoch-1", 7, ID)
     assert add(incomplete).customer is None
+
+
+def test_cust_2_cust_3_what_nobody_sees_is_refused_and_what_was_stored_is_let_be() -> None:
+    verdict = verdict_of(add(retail("A", last_name="\u200b")))
+    assert (verdict.code, verdict.params) == ("customer.field_required", {"field": "last_name"})
+    verdict = verdict_of(add(retail("A\u200b")))
+    assert (verdict.outcome, verdict.code) == ("refused", "customer.code_invisible")
+    assert verdict.params == {"field": "code"}
+    renamed = decide_edited(PLACE, edited(("code", "A", "A\u00ad")), held(retail("A")), {})
+    assert verdict_of(renamed).code == "customer.code_invisible"
+    emptied = edited(("last_name", "Dupont", "\u2060"))
+    assert verdict_of(decide_edited(PLACE, emptied, held(retail("A")), {})).params == {
+        "field": "last_name"
+    }
+    stored = held(retail("A\u200b"))
+    assert record_of(decide_edited(PLACE, edited(("phone", None, "1")), stored, {})).phone == "1"
 
 
 def test_a_record_no_page_could_carry_is_refused() -> None:
@@ -223,6 +239,30 @@ def test_cust_13_the_same_field_on_both_sides_keeps_the_erps_value() -> None:
     assert ("phone", '"2"', '"1"', False) in lines(decision)
 
 
+def test_addr_1_two_tills_with_a_main_address_each_the_second_is_told() -> None:
+    first, second = UUID(int=1), UUID(int=2)
+    there = retail("A").model_copy(update={"addresses": [Address(id=first, town="Lyon")]})
+    own = {"id": str(second), "type": "main", "town": "Paris"}
+    decision = decide_edited(PLACE, edited((f"addresses.{second}", None, own)), held(there), {})
+    assert decision.customer is None
+    verdict = verdict_of(decision)
+    assert (verdict.outcome, verdict.code) == ("conflict", "customer.conflict")
+    assert [(one.path, one.stands, one.lost) for one in verdict.lost] == [
+        (f"addresses.{second}", None, {**own, "consents": []})
+    ]
+    assert [(path, kept) for path, _, _, kept in lines(decision)] == [
+        (f"addresses.{second}", False)
+    ]
+
+
+def test_addr_1_a_new_customer_with_two_main_addresses_keeps_the_first() -> None:
+    first, second = UUID(int=1), UUID(int=2)
+    both = [Address(id=first, town="Lyon"), Address(id=second, town="Paris")]
+    decision = add(retail("A").model_copy(update={"addresses": both}))
+    assert [one.id for one in record_of(decision).addresses] == [first]
+    assert [one.path for one in verdict_of(decision).lost] == [f"addresses.{second}"]
+
+
 def test_i9_an_edit_that_is_there_already_changes_nothing() -> None:
     decision = decide_edited(PLACE, edited(("phone", "0", "1")), held(retail("A", phone="1")), {})
     assert decision == Decision()
@@ -251,7 +291,7 @@ def test_every_code_has_its_text() -> None:
     codes = {
         "customer.unknown", "customer.deleted", "customer.anonymised", "customer.not_available",
         "customer.no_edit_right", "customer.field_required", "customer.field_invalid", "customer.too_large",
-        "customer.renamed", "customer.conflict", "customer.description_read_only",
+        "customer.code_invisible", "customer.renamed", "customer.conflict", "customer.description_read_only",
         "customer.lowest_price_read_only", "journal.parked",
     }  # fmt: skip
     assert codes <= catalogue("en").keys()

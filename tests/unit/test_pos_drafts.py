@@ -146,3 +146,30 @@ def test_cust_9_lowest_price_is_the_erps(
     with pytest.raises(Refusal) as refused:
         check_read_only(seen, retail(lowest_price=wanted), default)
     assert refused.value.code == "customer.lowest_price_read_only"
+
+
+TWO_MAINS = [{"id": str(HOME), "town": "Lyon"}, {"id": str(OFFICE), "town": "Paris"}]
+
+
+def test_addr_1_a_second_main_address_is_refused_by_name() -> None:
+    typed = draft(**retail().model_dump(mode="json", exclude_unset=True), addresses=TWO_MAINS)
+    makers: list[Callable[[], Customer]] = [
+        lambda: new_customer(typed, new_ids()),
+        lambda: patched(retail(), draft(addresses=TWO_MAINS), new_ids()),
+        lambda: replaced(retail(), typed, new_ids()),
+    ]
+    for make in makers:
+        with pytest.raises(Refusal) as refused:
+            make()
+        assert refused.value.code == "request.invalid"
+        assert [(one.name, one.code) for one in refused.value.fields] == [
+            ("addresses.1.type", "address.second_main")
+        ]
+
+
+def test_addr_1_who_was_stored_with_two_main_addresses_can_still_be_edited() -> None:
+    stored = retail(addresses=TWO_MAINS)
+    assert patched(stored, draft(phone="1"), new_ids()).phone == "1"
+    shipping = [TWO_MAINS[0], {**TWO_MAINS[1], "type": "shipping"}]
+    settled = patched(stored, draft(addresses=shipping), new_ids())
+    assert [one.type for one in settled.addresses] == ["main", "shipping"]

@@ -10,7 +10,7 @@ from typing import NoReturn
 from uuid import UUID
 
 from contracts.changes import Change
-from contracts.journal import Author, CustomerEdited, Progress, Resend
+from contracts.journal import Author, CustomerEdited, Progress, Resend, content_of
 from messaging.channel import LinkDown, Returned
 from pos_node import journal
 from pos_node.epoch import open_epoch
@@ -67,9 +67,12 @@ class Till:
         progress = Progress(epoch=epoch, applied_seq=seq, heads={})
         await self.store.write(journal.take_progress, progress, priority=Priority.FEED)
 
-    async def greet(self, applied_seq: int = 0, epoch: str | None = None) -> None:
+    async def greet(
+        self, applied_seq: int = 0, epoch: str | None = None, content: str | None = None
+    ) -> None:
         standing = await self.store.read(read_standing)
-        heard = welcome(applied_seq, standing.epoch if epoch is None else epoch)
+        known = standing.epoch if epoch is None else epoch
+        heard = welcome(applied_seq, known, content=content)
         await self.relay.hear_welcome(heard, standing)
 
     def _stamp(self) -> Stamp:
@@ -162,6 +165,25 @@ async def test_a_returned_entry_is_tried_again_in_order_and_the_reason_is_shown(
         began = asyncio.get_running_loop().time()
         await until(lambda: one.publisher.sent == [1, 2])
         assert 30 < asyncio.get_running_loop().time() - began < 130
+
+
+@on_fake_time
+async def test_i1_numbering_begins_anew_when_the_erp_has_something_else_under_a_number(
+    tmp_path: Path,
+) -> None:
+    """What was given this number before the file was put back still lay in a queue at the first greeting."""
+    async with till(tmp_path) as one:
+        await one.change(2)
+        await until(lambda: one.publisher.sent == [1, 2])
+        body = one.publisher.messages[1].body
+        await one.greet(2, content=content_of(body))
+        await one.greet(2, content=None)
+        await asyncio.sleep(1)
+        assert one.publisher.sent == [1, 2]
+        before = one.publisher.epochs[-1]
+        await one.greet(2, content="another")
+        await until(lambda: one.publisher.sent == [1, 2, 1, 2])
+        assert one.publisher.epochs[-1] not in (None, before)
 
 
 @on_fake_time

@@ -29,7 +29,7 @@ from contracts.reference import (
     reference_key,
 )
 from contracts.settings import Settings
-from erp_node.imports.files import read_lines
+from erp_node.imports.files import Lines
 from erp_node.imports.rows import Row, read_json_line
 from erp_node.imports.table import Table
 from ops.samples import (
@@ -197,7 +197,7 @@ def test_samples_written_as_lines_are_what_the_erp_imports(
     path = folder / "customers.jsonl"
     write_json_lines(path, 50, 7, CENTRES)
     with path.open("rb") as file:
-        rows = [read_json_line(line) for line in read_lines(file)]
+        rows = [read_json_line(line) for line in Lines(file)]
     for row, sample in zip(rows, samples, strict=False):
         assert isinstance(row, Row), row
         assert row.record == sample.customer
@@ -212,7 +212,7 @@ def test_samples_written_as_a_table_are_what_the_erp_imports(
     path = folder / "customers.csv"
     write_csv(path, 50, 7, CENTRES)
     with path.open("rb") as file:
-        lines = read_lines(file)
+        lines = Lines(file)
         rows = [row for _, row in Table(next(lines)).read(lines)]
     assert len(rows) == 50
     for row, sample in zip(rows, samples, strict=False):

@@ -75,6 +75,14 @@ def test_a_key_that_is_a_variable_is_told_its_name_and_another_those_there_are(
     assert f"{config}: prot: there is no such key, only dsn, amqp_url, " in found
 
 
+def test_the_keys_there_are_stand_once_however_many_keys_are_strange(config: Path) -> None:
+    config.write_text('data = "/x"\nCOMPTOIR_ERP_DSN = "x"\nenrolment = "y"\nprot = 1\n')
+    found = wrong()
+    assert f"{config}: data, enrolment, prot: there is no such key, only dsn, amqp_url, " in found
+    assert f"{config}: COMPTOIR_ERP_DSN: there is no such key, write dsn" in found
+    assert found.count("amqp_admin_url") == 1
+
+
 @pytest.mark.parametrize("content", [b"dsn = ", b"dsn = '\xff'"])
 def test_a_file_that_is_no_toml_is_named(config: Path, content: bytes) -> None:
     config.write_bytes(content)

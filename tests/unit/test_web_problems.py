@@ -1,5 +1,6 @@
 """Every error of an API is application/problem+json with code, text and the fields at fault."""
 
+import json
 import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
@@ -189,6 +190,16 @@ async def test_half_a_character_is_refused_naming_the_field(client: httpx.AsyncC
     assert [(one["name"], one["code"]) for one in found["fields"]] == [("code", "request.not_utf8")]
 
 
+@pytest.mark.parametrize("written", [rb"a\\u0000", rb"\\\\u0000", rb"\"\\u0000"])
+async def test_a_backslash_before_u0000_is_text_in_a_body_too(
+    client: httpx.AsyncClient, written: bytes
+) -> None:
+    body = b'{"kind": "retail", "code": "%s"}' % written
+    answer = await client.post("/customers", content=body, headers=JSON)
+    assert answer.status_code == 200
+    assert answer.json() == json.loads(b'"%s"' % written)
+
+
 async def test_nul_is_found_across_the_pieces_of_a_body(client: httpx.AsyncClient) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         for piece in (b'{"code": "a\\', b"u00", b'00"}'):
@@ -204,6 +215,7 @@ async def test_nul_is_found_across_the_pieces_of_a_body(client: httpx.AsyncClien
         (b'{"addresses": [{"town": "a\x00"}]}', ["addresses.0.town"]),
         (b'{"attributes": {"a\\u0000": "b"}}', ["attributes"]),
         (b'"\\u0000"', ["body"]),
+        (b'{"code": "\\\\u0000", "phone": "\\\\\\u0000"}', ["phone"]),
         (b'{"code": "\\u0000', []),
         (b"[" * 100_000 + b"\\u0000", []),
     ],

@@ -6,10 +6,19 @@ CREATE TABLE erp_identity (
     only_row    boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     feed_epoch  text NOT NULL DEFAULT replace(gen_random_uuid()::text, '-', ''),
     renewed_at  timestamptz NOT NULL DEFAULT now(),  -- when feed_epoch was made
-    timeline    text,                                -- of the server that gave the feeds' numbers
+    timeline    text,                                -- whereabouts() of where the feeds' numbers were given
     erasures    bigint NOT NULL DEFAULT 0            -- grows with every customer deleted or anonymised
 );
 INSERT INTO erp_identity DEFAULT VALUES;
+
+-- Which server, timeline, database and table this is: what is restored from a dump or taken over by another server is
+-- elsewhere. A copy of files put back is not.
+CREATE FUNCTION whereabouts() RETURNS text LANGUAGE sql STABLE AS $$
+SELECT concat_ws('.',
+    system_identifier, substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8),
+    (SELECT oid FROM pg_database WHERE datname = current_database()), 'erp_identity'::regclass::oid)
+FROM pg_control_system()
+$$;
 
 CREATE TABLE erp_user (
     name           text PRIMARY KEY,
@@ -139,7 +148,7 @@ CREATE TABLE journal_progress (
     pos_id       text NOT NULL,
     epoch        text NOT NULL,
     applied_seq  bigint NOT NULL DEFAULT 0,
-    last_hash    text,                              -- of the entry applied_seq, to tell a repeat from a forgery (I9)
+    last_hash    text,                              -- contents of the last entries, to tell a repeat from a number used again (I9)
     updated_at   timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (pos_id, epoch)
 );
@@ -187,6 +196,7 @@ CREATE TABLE feed_progress (
     pos_id       text NOT NULL,
     epoch        text NOT NULL,
     applied_seq  bigint NOT NULL,
+    content      text,                              -- of the entry applied_seq; null: too long ago when numbered
     heads        jsonb NOT NULL
 );
 

@@ -21,6 +21,13 @@ CREATE TABLE journal (
 ) WITHOUT ROWID;
 CREATE INDEX journal_of_customer ON journal (customer_id);
 
+-- Numbers whose entries got others: what the ERP says of them was about something else. Of the last numbering given up.
+CREATE TABLE renumbered (
+    epoch  TEXT NOT NULL,
+    seq    INTEGER NOT NULL,
+    PRIMARY KEY (epoch, seq)
+) WITHOUT ROWID;
+
 CREATE TABLE notice (
     id           INTEGER PRIMARY KEY,
     key          TEXT NOT NULL UNIQUE,            -- of the verdict it came by
