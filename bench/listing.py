@@ -1,6 +1,7 @@
 """The list while typing, beside LIKE on the same table."""
 
 import asyncio
+import os
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
@@ -31,6 +32,7 @@ async def local_search_vs_like(stand: Stand) -> tuple[float, float, str]:
     copy = stand.folder / "listing" / "customers.db"
     await asyncio.to_thread(copy_database, till_file(stand), copy)
     await stand.stop_till()
+    await asyncio.to_thread(os.sync)
     stand.system.erp.pause()
     try:
         return await _measure(copy, 60 if stand.quick else 150, stand.customers)

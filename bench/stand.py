@@ -1,6 +1,7 @@
 """What the figures are measured on: a running ERP with generated customers, and tills to start."""
 
 import asyncio
+import os
 import random
 import time
 import tomllib
@@ -86,7 +87,8 @@ class Stand:
     async def settle(self) -> None:
         """Returns when nothing is left to be done of what went before: each figure begins with rest.
 
-        The server sweeps its tables now, which otherwise it would do at some moment within the next minute.
+        The server sweeps its tables now, and what was written goes to the disk, both of which would otherwise
+        happen at some moment within the next minute.
         """
         await wait_numbered(self.system)
         await _wait_indexed(self.system)
@@ -101,6 +103,7 @@ class Stand:
             finally:
                 await client.close()
         await sweep_tables(self.system.dsn)
+        await asyncio.to_thread(os.sync)
 
     async def stop_till(self) -> None:
         """Stops the first till, if it runs: a figure it has no part in must not pay for it."""
