@@ -9,7 +9,7 @@ from erp_node import beat, declarations
 from erp_node import search as erp_search
 from erp_node.store import feed as erp_feed
 from messaging import connection as links
-from pos_node import feed, pulling, search
+from pos_node import feed, pulling, search, sweep
 from pos_node import journal as till_journal
 from pos_node.retrieval import Retrieval
 from pos_node.store import arrivals
@@ -201,6 +201,8 @@ MUTANTS = (
            (Swap(arrivals, "fate_of", _any_version),)),
     Mutant("tombstone_does_not_absorb", "what was deleted comes back",
            (Swap(arrivals, "fate_of", _nothing_absorbs),)),
+    Mutant("older_erp_not_believed", "a till keeps what an ERP put back to before has no longer",
+           (Swap(sweep.Sweep, "_look_back", _nothing_async),)),
     Mutant("withdrawn_ignored", "what is no longer for the centre stays",
            (Swap(arrivals, "fate_of", _withdrawn_left),)),
     Mutant("sequencer_by_number", "marks committed late under a lower number are skipped",

@@ -90,6 +90,14 @@ def _never_restored(before: Any) -> Any:
     return lambda *arguments: False
 
 
+def _nobody_can_tell(before: Any) -> Any:
+    return lambda *arguments: None
+
+
+def _always_ours(before: Any) -> Any:
+    return lambda *arguments: True
+
+
 async def _keep_inside(store: Any, file: Any, rng: Any) -> Any:
     """The epoch beside the database is not looked at."""
     if await store.read(till_rows.read_epoch) is None:
@@ -154,12 +162,15 @@ MUTANTS = (
     Mutant("entry_dropped_after_confirm", "the till lets an entry go when the broker has it",
            (Swap(relay.Relay, "_send", _dropped_when_confirmed),)),
     Mutant("restored_till_not_noticed", "a till from a backup goes on with numbers it has used",
-           (Swap(relay, "is_restored", _never_restored), Swap(pos_app, "open_epoch", lambda _: _keep_inside))),
+           (Swap(relay, "is_restored", _never_restored), Swap(pos_app, "open_epoch", lambda _: _keep_inside),
+            Swap(till_rows, "is_ours", _nobody_can_tell))),
+    Mutant("content_not_compared", "what the ERP applied under a number is taken for this till's, whatever it was",
+           (Swap(till_rows, "is_ours", _always_ours), Swap(till_journal, "_number_again", _never_restored))),
     Mutant("renumbering_forgets", "a new epoch begins without the entries that wait",
            (Swap(till_journal, "renumber", _waiting_forgotten),)),
     Mutant("verdict_not_written", "the ERP refuses without a word",
            (Swap(changeset, "add_verdicts", _nothing_async),)),
-    Mutant("verdict_not_shown", "the till hears why and tells nobody", (Swap(pos_app, "add_notice", _nothing),)),
+    Mutant("verdict_not_shown", "the till hears why and tells nobody", (Swap(till_journal, "add_notice", _nothing),)),
     Mutant("waits_for_ever", "what was confirmed is never sent again, and a lost link means nothing",
            (Swap(relay.Relay, "_link_changed", _place_kept), Swap(relay.Relay, "_send_again", _patient),
             Swap(relay.Relay, "resend", _nothing))),

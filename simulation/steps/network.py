@@ -183,7 +183,7 @@ KINDS = (
     Kind("sender_killed", _sender_killed, _draw_sender, weight=2),
     Kind("message_replayed", _replayed, _draw_replayed),
     Kind("message_forged", _forged, _draw_forged),
-    Kind("number_reused", _reused, some_till),
+    Kind("number_reused", _reused, some_till, weight=2),
     Kind("broker_stopped", _stopped, lasting(0.1, 8)),
     Kind("broker_wiped", _wiped, lasting(0.1, 4)),
     Kind("broker_alarm", _alarm, lasting(0.5, 14)),
