@@ -22,7 +22,7 @@ from simulation.job import Job, Played
 from simulation.pace import keep_to
 from simulation.postgres import open_places
 from simulation.schedule import WrongSchedule, read_schedule
-from simulation.steps.table import FAULTS, KINDS
+from simulation.steps.table import FAULTS, KINDS, wants
 from traces.subjects import counted
 
 T = TypeVar("T")
@@ -90,6 +90,9 @@ def run_schedule(file: Path) -> int:
         for step in schedule.steps:
             if step.do not in KINDS:
                 raise WrongSchedule(f"{file}: there is no step {step.do!r}")
+            if missing := sorted(wants(step.do) - step.given.keys()):
+                names = ", ".join(missing)
+                raise WrongSchedule(f"{file}: {step.do} at {step.at:g}: given: {names} missing")
     except (WrongSchedule, OSError) as error:
         sys.stderr.write(f"comptoir simulate: {error}\n")
         return 2

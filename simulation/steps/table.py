@@ -18,6 +18,11 @@ LASTS_S = 11.0
 """Steps are drawn within this time after that."""
 
 
+def wants(kind: str) -> frozenset[str]:
+    """What a step of a kind is given."""
+    return frozenset(KINDS[kind].draw(stream(0, "wants"), draw_shape(0)))
+
+
 def draw_schedule(seed: int) -> Schedule:
     """What people do and what goes wrong: a few faults of few kinds, so that they meet each other."""
     rng, shape = stream(seed, "schedule"), draw_shape(seed)

@@ -25,6 +25,10 @@ def _refused(*argv: str) -> str:
         ("{}", "'steps' is missing"),
         ('{"seed": 1, "steps": [{"at": 1}]}', "'do' is missing"),
         ('{"seed": 1, "steps": [{"at": 1, "do": "nosuch"}]}', "there is no step 'nosuch'"),
+        (
+            '{"seed": 1, "steps": [{"at": 1, "do": "edit", "given": {"till": 0}}]}',
+            "edit at 1: given: field, place missing",
+        ),
     ],
 )
 def test_a_file_that_is_no_schedule_is_named_in_one_line(
