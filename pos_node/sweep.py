@@ -93,6 +93,8 @@ class Sweep:
                     mended[scope] = len(found)
                 if found and await self._mend(scope, found):
                     await self._look_back(scope, found)
+                if found is None and await self._is_ahead(scope):
+                    await self._begin_anew(scope)
             except Exception as error:  # the next sweep tries again
                 reason = reason_of(error)
                 _log.info("not compared", action="sweep_failed", scope=scope, reason=reason)
@@ -156,10 +158,21 @@ class Sweep:
         is still so at one place of the feed, everything is pulled over what is here."""
         left = await self.compare(scope)
         if left and left & buckets:
-            _log.warning("the ERP is older: feeds begin anew", action="sweep_anew", scope=scope)
-            await self._store.write(begin_all_anew, priority=Priority.FEED)
-            for one in self._scopes:
-                self._pull(one)
+            await self._begin_anew(scope)
+
+    async def _is_ahead(self, scope: str) -> bool:
+        """Whether the ERP still does not know a number that it gave: it was told, and believes no till alone."""
+        before = await self._store.read(read_cursor, scope)
+        theirs = await self._ask(scope)
+        if before is None or not before.complete:
+            return False
+        return before.epoch == theirs.epoch and theirs.head < before.seq
+
+    async def _begin_anew(self, scope: str) -> None:
+        _log.warning("the ERP is older: feeds begin anew", action="sweep_anew", scope=scope)
+        await self._store.write(begin_all_anew, priority=Priority.FEED)
+        for one in self._scopes:
+            self._pull(one)
 
     async def _pull_bucket(self, scope: str, bucket: int) -> Bucket:
         """Applies what the ERP has in a bucket, without moving the cursor."""

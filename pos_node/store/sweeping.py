@@ -40,7 +40,7 @@ def begin_all_anew(connection: sqlite3.Connection) -> None:
     """Every scope is to come once more, and what it brings counts whatever its version (SYNC-6)."""
     for cursor in read_cursors(connection):
         if cursor.epoch:
-            _void(connection, Cursor(cursor.scope, cursor.epoch, head=cursor.head, sweeping=True))
+            _void(connection, Cursor(cursor.scope, cursor.epoch, sweeping=True))
 
 
 def _void(connection: sqlite3.Connection, cursor: Cursor) -> None:

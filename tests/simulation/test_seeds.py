@@ -78,6 +78,7 @@ def test_a_fault_alone_is_met_and_healed(make_job: MakeJob) -> None:
 FOUND = (
     "greeting-of-a-restored-till", "progress-never-heard", "ahead-of-a-scope-nobody-tells",
     "copy-put-back-unnoticed", "setting-set-again", "numbers-used-before",
+    "alone-ahead-of-an-older-erp",
 )  # fmt: skip
 """Schedules that violated an invariant once."""
 
