@@ -5,6 +5,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 from uuid import UUID
@@ -84,10 +85,13 @@ def holds_newer(connection: sqlite3.Connection, rows: Iterable[RowStruct]) -> bo
 
 
 def _find_held(connection: sqlite3.Connection, row: RowStruct) -> Held | None:
+    """None also of what has no versions here: progress, verdicts, a customer's row whose key is none."""
+    found = None
     if row.kind == "reference":
         found = connection.execute(_SQL["held_reference"], (row.key,)).fetchone()
-    else:
-        found = connection.execute(_SQL["held_customer"], (id_of(row.key),)).fetchone()
+    elif row.kind == "customer":
+        with suppress(Broken):
+            found = connection.execute(_SQL["held_customer"], (id_of(row.key),)).fetchone()
     return Held(*found) if found else None
 
 
