@@ -11,11 +11,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import pytest_asyncio
 from pydantic import BaseModel
 
-from contracts.feed import Pull, State
+from contracts.feed import Pull, RowStruct, State
 from contracts.reference import Centre
 from contracts.search import Criteria
 from pos_node import loads as loads_module
@@ -26,6 +27,7 @@ from pos_node.lists import list_customers
 from pos_node.loads import Loads
 from pos_node.pages import read_data
 from pos_node.questions import Answer
+from pos_node.store.arrivals import holds_newer
 from pos_node.store.cursors import Cursor, follow_scopes, read_cursors, read_left_scopes
 from pos_node.store.customers import find_customer, show_customer
 from pos_node.store.database import Database, Priority
@@ -926,6 +928,15 @@ async def test_sync_6_a_row_the_till_cannot_read_does_not_begin_the_feeds_anew(t
     pulls = [one for one in till.erp.asked if isinstance(one, Pull)]
     assert pulls
     assert all(one.bucket is not None for one in pulls)
+
+
+async def test_sync_6_rows_without_versions_here_are_never_newer(till: Till) -> None:
+    """Progress has an epoch for its key; a bucket of the till's own scope holds such rows."""
+    rows = [
+        msgspec.convert({"kind": kind, "key": "000001-e", "version": 1}, RowStruct)
+        for kind in ("progress", "verdict", "customer")
+    ]
+    assert await till.store.read(holds_newer, rows) is False
 
 
 async def test_sync_6_what_the_erp_does_not_have_goes(till: Till) -> None:
