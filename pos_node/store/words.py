@@ -201,7 +201,7 @@ def _differing(row: int, old: Sequence[str], new: Sequence[str]) -> tuple[_Entry
         if was == now:
             staying.append(was)
         else:
-            moved.update(set(was.split(" ")).symmetric_difference(now.split(" ")))
+            moved |= _moved(was.split(" "), now.split(" "))
     if not moved.isdisjoint(" ".join(staying).split(" ")):
         return None
     place = place_of(old[_NAME], row)
@@ -212,6 +212,15 @@ def _differing(row: int, old: Sequence[str], new: Sequence[str]) -> tuple[_Entry
         _among(moved, now) if was != now else "" for was, now in zip(before, after, strict=True)
     ]
     return (place, *gone), (place, *come)
+
+
+def _moved(before: Sequence[str], after: Sequence[str]) -> set[str]:
+    """Words that are not there as often as before."""
+    was, now = set(before), set(after)
+    moved = was ^ now
+    if len(was) < len(before) or len(now) < len(after):
+        moved |= {word for word in was & now if before.count(word) != after.count(word)}
+    return moved
 
 
 def _among(words: set[str], text: str) -> str:

@@ -52,6 +52,7 @@ def held(table: str, columns: Sequence[Column], words: Words) -> set[tuple[str, 
 @given(changes=_changes)
 @example(changes=[(1, {"code": ["a"], "phone": ["a"]}), (1, {"code": ["a"], "phone": ["b"]})])
 @example(changes=[(1, {"name": ["a"], "email": ["b"]}), (1, {"name": ["b"], "email": ["ab"]})])
+@example(changes=[(1, {"code": ["a"]}), (1, {"code": ["a", "a"]}), (1, None)])
 @settings(max_examples=150, deadline=None)
 def test_list_5_the_index_holds_what_customers_have_now(
     changes: list[tuple[int, Words | None]],
