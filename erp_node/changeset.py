@@ -4,8 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from msgspec import structs
-
 from contracts.customers import code_key
 from contracts.journal import CustomerAdded, Verdict
 from erp_node.callers import Till
@@ -28,9 +26,10 @@ from messaging.failures import describe
 
 @dataclass
 class Undone:
-    """What is decided and not written yet."""
+    """What is decided and not written yet. A customer that was made and changed since is in both."""
 
-    writes: dict[UUID, Write] = field(default_factory=dict)
+    made: list[Write] = field(default_factory=list)
+    changed: dict[UUID, Write] = field(default_factory=dict)
     history: list[HistoryLine] = field(default_factory=list)
     verdicts: list[tuple[str, Verdict]] = field(default_factory=list)
     holdings: list[tuple[str, UUID]] = field(default_factory=list)
@@ -38,7 +37,11 @@ class Undone:
 
 @dataclass
 class Changeset:
-    """Locked customers as they are after the entries decided so far, and what is still to be written."""
+    """Locked customers as they are after the entries decided so far, and what is still to be written.
+
+    Every change leads to a version of its own, however many are written together: what comes of entries does not
+    hang on which batch they came in.
+    """
 
     tills: Mapping[str, Till]
     customers: dict[UUID, Held]
@@ -50,11 +53,6 @@ class Changeset:
     def take(self) -> Undone:
         """What is to be written now; what is decided from here on builds on it."""
         undone, self.undone = self.undone, Undone()
-        for id, write in undone.writes.items():
-            if write.before is None or write.alone or write.before.record != write.held.record:
-                self.customers[id] = write.held.stored()
-        for line in undone.history:
-            line.version = self.customers[line.customer_id].version
         return undone
 
     def decide(self, entry: Entry) -> None:
@@ -88,9 +86,11 @@ class Changeset:
 
     def _take(self, place: Place, change: Change, decision: Decision) -> None:
         if decision.customer is not None:
-            self._store(place, change, decision.customer)
-        for line in (one for one in decision.history if one.kept):
-            self.touched.setdefault(line.customer_id, set()).add(line.path)
+            self._store(place, change, decision.customer.stored())
+        for line in decision.history:
+            line.version = self.customers[line.customer_id].version
+            if line.kept:
+                self.touched.setdefault(line.customer_id, set()).add(line.path)
         self.undone.history += decision.history
         if decision.held:
             self.undone.holdings.append((place.till.pos_id, change.customer_id))
@@ -102,19 +102,13 @@ class Changeset:
         if before is None or before.code != customer.code:
             self._take_code(customer, before)
         author = change.author
-        earlier = self.undone.writes.get(customer.id)
+        earlier = self.undone.changed.get(customer.id)
         stored = earlier.before if earlier else before
-        write = Write(
-            customer,
-            author.operator,
-            f"pos.{place.till.pos_id}",
-            author.at,
-            stored,
-            earlier is None,
-        )
-        if earlier is not None and customer.version == 0:
-            write = structs.replace(earlier, held=customer)
-        self.undone.writes[customer.id] = write
+        write = Write(customer, author.operator, f"pos.{place.till.pos_id}", author.at, stored)
+        if before is None:
+            self.undone.made.append(write)
+        else:
+            self.undone.changed[customer.id] = write
 
     def _take_code(self, customer: Held, before: Held | None) -> None:
         if before is not None and self.owners.get(code_key(before.code)) == customer.id:
@@ -146,13 +140,11 @@ async def load_changeset(
 
 async def write_undone(connection: Connection, changes: Undone) -> None:
     """Writes everything, few statements for many entries."""
-    made = [write for write in changes.writes.values() if write.held.version == 0]
-    changed = [write for write in changes.writes.values() if write.held.version > 0]
-    if changed:
-        await store.rewrite_records(connection, changed)
-    if made:
-        made.sort(key=lambda write: write.held.code)
-        await store.insert_customers(connection, made)
+    if changes.made:
+        changes.made.sort(key=lambda write: write.held.code)
+        await store.insert_customers(connection, changes.made)
+    if changes.changed:
+        await store.rewrite_records(connection, list(changes.changed.values()))
     if changes.history:
         await store.add_history(connection, changes.history)
     if changes.holdings:

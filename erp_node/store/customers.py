@@ -56,7 +56,7 @@ class Held(msgspec.Struct, frozen=True, dict=True):
         return self._again(self.version, record.encode(), record)
 
     def stored(self) -> Self:
-        """The same once it is stored: a version further."""
+        """The same as it is to be stored: a version further."""
         return self._again(self.version + 1, self.text, self.record)
 
     def _again(self, version: int, text: str, record: Record) -> Self:
@@ -118,17 +118,13 @@ class StoredLine:
 
 
 class Write(msgspec.Struct, frozen=True, gc=False):
-    """A customer to be stored, and whose doing it is.
-
-    `before`: as it is stored now; `alone`: a single change led from there to what is to be stored.
-    """
+    """A customer to be stored, and whose doing it is. `before`: as it is stored now."""
 
     held: Held
     by: str
     where: str
     at: datetime
     before: Held | None = None
-    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +190,7 @@ async def insert_customers(database: Database, writes: Sequence[Write]) -> None:
 
 
 async def update_customers(database: Database, writes: Sequence[Write]) -> None:
-    """Stores changed customers, whose rows the caller has locked; versions go up by themselves.
+    """Stores changed customers, whose rows the caller has locked; their versions go up by one by themselves.
 
     Raises asyncpg.UniqueViolationError when a code is taken.
     """
@@ -202,13 +198,15 @@ async def update_customers(database: Database, writes: Sequence[Write]) -> None:
 
 
 async def rewrite_records(database: Database, writes: Sequence[Write]) -> None:
-    """Stores new records of customers whose rows the caller has locked; nothing else of them changes.
+    """Stores new records of customers whose rows the caller has locked, and their versions, which must be higher
+    than those that are stored; nothing else of them changes.
 
     Raises asyncpg.UniqueViolationError when a code is taken.
     """
     await database.execute(
         SQL["rewrite_records"],
         [write.held.id for write in writes],
+        [write.held.version for write in writes],
         [write.held.text for write in writes],
         [_words(write) for write in writes],
         [write.by for write in writes],

@@ -75,22 +75,23 @@ ORDER BY id  -- as the sequencer does: two statements do not wait for each other
 ON CONFLICT (customer_id) DO UPDATE
 SET version = excluded.version, words = excluded.words, rule = excluded.rule, search = excluded.search;
 
--- What a till changes: the record alone.
+-- What tills change: the record alone, several changes of one customer at once.
 -- name: rewrite_records
 WITH changed AS (
     UPDATE customer c
-    SET record = n.record::jsonb,
-        words_from = CASE WHEN n.words IS NULL THEN c.words_from ELSE c.version + 1 END,
+    SET version = n.version,
+        record = n.record::jsonb,
+        words_from = CASE WHEN n.words IS NULL THEN c.words_from ELSE n.version END,
         changed_by = n.changed_by,
         changed_where = n.changed_where,
         changed_at = NULL
-    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])
-         AS n (id, record, words, changed_by, changed_where)
+    FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[])
+         AS n (id, version, record, words, changed_by, changed_where)
     WHERE c.id = n.id
     RETURNING c.id, c.version, n.words
 )
 INSERT INTO customer_words AS w (customer_id, version, words, rule, search)
-SELECT id, version, made.words, $6::smallint, search_vector(made.words)
+SELECT id, version, made.words, $7::smallint, search_vector(made.words)
 FROM changed, LATERAL (SELECT string_to_array(changed.words, E'\n') AS words OFFSET 0) AS made
 WHERE changed.words IS NOT NULL
 ORDER BY id  -- as the sequencer does: two statements do not wait for each other in a circle, two batches seldom

@@ -202,11 +202,41 @@ async def test_many_entries_of_many_tills_are_one_batch(
     assert (await stored(pool, new)).phone == "3"
     assert await history(pool, id) == [
         (2, "phone", None, '"1"', True),
-        (2, "email", None, '"a@b.fr"', True),
-        (2, "phone", '"1"', '"2"', True),
+        (3, "email", None, '"a@b.fr"', True),
+        (4, "phone", '"1"', '"2"', True),
     ]
-    assert await history(pool, new) == [(1, "phone", None, '"3"', True)]
+    assert await history(pool, new) == [(2, "phone", None, '"3"', True)]
     assert (await progress(pool), await progress(pool, "p2")) == (2, 3)
+
+
+async def test_i9_what_comes_of_entries_does_not_hang_on_their_batches(
+    intake: Intake, pool: Pool, p1: TillJournal, p2: TillJournal
+) -> None:
+    async def outcome(together: bool) -> tuple[Any, ...]:
+        code = f"TOGETHER-{together}"
+        known, new = await store_customer(pool, retail(code)), uuid4()
+        entries = [
+            p1.edit(known, ("phone", None, "1")),
+            p2.edit(known, ("email", None, "a@b.fr"), author=Author(operator="zoé", at=NOON)),
+            p1.edit(known, ("phone", "1", None)),
+            p2.edit(known, ("email", "a@b.fr", None)),
+            p1.edit(known, ("phone", "0", "5")),
+            p1.add(retail(f"{code}-2"), new),
+            p1.edit(new, ("phone", None, "6"), author=Author(operator="zoé", at=NOON)),
+        ]
+        for some in [entries] if together else [[one] for one in entries]:
+            assert await apply(intake, *some) == [None] * len(some)
+        rows = await pool.fetch(
+            "SELECT version, wire::jsonb - 'code', changed_by, changed_where"
+            " FROM customer WHERE id = ANY ($1) ORDER BY array_position($1, id)",
+            [known, new],
+        )
+        histories = await history(pool, known), await history(pool, new)
+        return [tuple(row) for row in rows], *histories
+
+    one_by_one, together = await outcome(False), await outcome(True)
+    assert one_by_one == together
+    assert [row[0] for row in together[0]] == [5, 2]
 
 
 async def test_i9_a_batch_handled_twice_equals_once(
@@ -407,11 +437,10 @@ async def test_sync_3_a_batch_is_written_in_parts_that_build_on_each_other(
     entries += [p1.edit(id, ("phone", str(n - 1) if n else None, str(n))) for n in range(count)]
     assert await apply(intake, *entries) == [None] * (count + 1)
     assert (await stored(pool, id)).phone == str(count - 1)
-    assert await pool.fetchval("SELECT version FROM customer") == 3
+    assert await pool.fetchval("SELECT version FROM customer") == count + 1
     lines = await pool.fetch("SELECT version, new::text FROM customer_history ORDER BY id")
     assert [row["new"] for row in lines[1:]] == [f'"{n}"' for n in range(count)]
-    parts = [1, *[1] * (AT_ONCE - 1), *[2] * AT_ONCE, 3]
-    assert [row["version"] for row in lines] == parts
+    assert [row["version"] for row in lines] == [*range(1, count + 2)]
     assert await verdicts(pool) == []
 
 

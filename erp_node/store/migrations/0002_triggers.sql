@@ -53,7 +53,11 @@ CREATE FUNCTION customer_updating() RETURNS trigger
 LANGUAGE plpgsql AS $$
 DECLARE
     new_record boolean := NEW.record IS DISTINCT FROM OLD.record;
+    next_version bigint := OLD.version + 1;
 BEGIN
+    IF NEW.changed_at IS NULL THEN  -- the application may write several changes at once, each with its version
+        next_version := greatest(NEW.version, next_version);
+    END IF;
     IF NEW.id <> OLD.id THEN
         RAISE EXCEPTION 'customer %: an id never changes', OLD.id USING ERRCODE = 'check_violation';
     END IF;
@@ -67,8 +71,9 @@ BEGIN
         OR NEW.everywhere <> OLD.everywhere
         OR NEW.centres <> OLD.centres
         OR NEW.editors IS DISTINCT FROM OLD.editors
+        OR next_version > OLD.version + 1  -- they may have come back to where they began
     THEN
-        NEW.version := OLD.version + 1;
+        NEW.version := next_version;
         IF NEW.changed_at IS NOT NULL THEN  -- whoever is not the application, which looks after words and history
             NEW.words_from := CASE WHEN new_record THEN NEW.version ELSE OLD.words_from END;
             NEW.changed_where := 'sql';
