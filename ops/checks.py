@@ -20,6 +20,9 @@ from ops.services import start_services
 
 ROOT = Path(__file__).parent.parent
 TEARDOWN_SECONDS = 60.0
+AT_ONCE = min(4, (os.cpu_count() or 1) + 1)
+"""Processes that run tests: most of the time a test waits for servers and processes of its own."""
+
 USAGE_ERROR = 4
 """How pytest ends when it cannot read its arguments."""
 
@@ -44,7 +47,8 @@ def run_checks(args: list[str]) -> int:
     """Runs every check and then pytest with `args`; 0 when all of them are content, 1 otherwise, 130 after Ctrl-C,
     and 2 before anything when pytest does not know an option.
 
-    A failed check stops nothing. Paths in `args` count from the checkout's folder.
+    A failed check stops nothing. Paths in `args` count from the checkout's folder. Tests run side by side in several
+    processes unless `args` say otherwise.
     """
     if refused := _unknown_option(args):
         sys.stderr.write(f"comptoir test: {refused}\n")
@@ -104,9 +108,16 @@ async def _test(args: Sequence[str]) -> int:
             return await _pytest(args, {**os.environ, **services.environment}, guardian)
 
 
+def side_by_side(args: Sequence[str]) -> tuple[str, ...]:
+    """What spreads tests over processes; nothing when `args` say how many, or want the terminal for one."""
+    if any(one.startswith(("-n", "--numprocesses", "--pdb", "--trace")) for one in args):
+        return ()
+    return "-n", str(AT_ONCE), "--dist", "worksteal"
+
+
 async def _pytest(args: Sequence[str], env: Mapping[str, str], guardian: Guardian) -> int:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "pytest", *args, cwd=ROOT, env=env
+        sys.executable, "-m", "pytest", *side_by_side(args), *args, cwd=ROOT, env=env
     )
     guardian.adopt(process.pid, signal.SIGINT)
     asyncio.get_running_loop().add_signal_handler(

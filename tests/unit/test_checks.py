@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from ops import checks
-from ops.checks import Check, run_checks
+from ops.checks import Check, run_checks, side_by_side
 from ops.errors import ServiceError
 from ops.services import Services
 
@@ -54,6 +54,12 @@ def test_a_failed_check_does_not_stop_the_tests_and_counts(
 
 def test_failed_tests_count() -> None:
     assert run_checks(["tests/no_such_file.py"]) == 1
+
+
+@pytest.mark.parametrize("alone", [["-n", "0"], ["-n2"], ["--numprocesses=2"], ["-x", "--pdb"]])
+def test_tests_run_side_by_side_unless_told_otherwise(alone: list[str]) -> None:
+    assert side_by_side(["-x", "--no-header", "tests/unit"])[0] == "-n"
+    assert side_by_side(alone) == ()
 
 
 def test_an_option_pytest_does_not_know_is_refused_before_anything_runs(
