@@ -16,7 +16,6 @@ from contracts.topology import Rights, erp_topology
 from erp_node import reference, tills
 from erp_node.centres import known_centres
 from erp_node.imports import ImportReport, WrongFile, import_file
-from erp_node.operators import UnknownRight, WrongUser, set_user
 from erp_node.reference_file import WrongLine, load_reference
 from erp_node.settings import ErpSettings
 from erp_node.store.faults import is_transient
@@ -136,8 +135,13 @@ async def add_erp_user(
     settings: ErpSettings, name: str, password: str, rights: list[str] | None
 ) -> None:
     """Adds a user of the ERP's API, or changes one."""
+    from erp_node.operators import UnknownRight, WrongUser, set_user  # with them comes all of HTTP
+
     async with mendable(), pool_of(settings) as pool:
-        await set_user(pool, Passwords(), name, password, rights)
+        try:
+            await set_user(pool, Passwords(), name, password, rights)
+        except (UnknownRight, WrongUser) as error:
+            raise CannotDo(str(error)) from None
 
 
 async def load_reference_file(settings: ErpSettings, file: Path) -> int:
@@ -197,8 +201,6 @@ async def mendable() -> AsyncIterator[None]:
         yield
     except (
         WrongDatabase,
-        UnknownRight,
-        WrongUser,
         WrongFile,
         WrongLine,
         tills.WrongTill,

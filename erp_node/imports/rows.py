@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from contracts.customers import Address, Code, Consent, Customer
 from contracts.texts import text
 from erp_node.imports.files import Line, not_utf8
-from web.validation import code_and_params
+from web.field_codes import code_and_params
 
 
 class Placing(BaseModel):
