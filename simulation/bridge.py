@@ -38,8 +38,8 @@ class Bridge:
                 waits_for = work.send(None)
                 while waits_for is not None and not waits_for.done():
                     self._loop._run_once()
-                if self._loop._ready:  # what the server said beside the answer
-                    self._loop._run_once()
+                while self._loop._ready:  # what the server said beside the answer
+                    self._loop._ready.popleft()._run()
         except StopIteration as returned:
             return returned.value  # type: ignore[no-any-return]
         finally:

@@ -20,6 +20,8 @@ Failure = Literal["before", "after"]
 
 Ring = Callable[..., None]
 
+TOLD_EVERY_S = 5
+
 HEAR = till_rows.SQL["hear"]
 """A till's sign of life: written often, read by nobody but people."""
 
@@ -122,6 +124,7 @@ class SimulatedConnection:
         self._pool = pool
         self._real: Real | None = real
         self._transacting = False
+        self._others_wait = False
 
     async def fetch(self, query: str, *arguments: object, timeout: float | None = None) -> Any:
         return await self._do(query, lambda one: one.fetch(query, *arguments))
@@ -141,8 +144,11 @@ class SimulatedConnection:
     ) -> AsyncGenerator[None, None]:
         if self._transacting:
             raise AssertionError("one transaction within another")
-        begin = "BEGIN" + (" ISOLATION LEVEL REPEATABLE READ" if isolation else "")
-        await self.execute(begin + (" READ ONLY" if readonly else ""))
+        if readonly and isolation:
+            async with self._at_one_moment():
+                yield
+            return
+        await self.execute("BEGIN")
         self._transacting = True
         try:
             yield
@@ -150,10 +156,23 @@ class SimulatedConnection:
             self._transacting = False
             if self._real is not None:
                 self._pool.server.bridge.ask(self._real.connection.execute("ROLLBACK"))
-                self._real.rang = False
+                self._real.forget()
             raise
         self._transacting = False
         await self.execute("COMMIT")
+
+    @asynccontextmanager
+    async def _at_one_moment(self) -> AsyncGenerator[None, None]:
+        """Who sees nothing but one moment of the database cannot tell whether the others stand still meanwhile: so
+        they do, and nothing has to be begun."""
+        await take_a_moment(self._pool.rng)
+        self._pool.on_statement("BEGIN")
+        self._need()
+        self._others_wait = True
+        try:
+            yield
+        finally:
+            self._others_wait = False
 
     async def add_listener(self, channel: str, ring: Ring) -> None:
         self._need()
@@ -176,7 +195,8 @@ class SimulatedConnection:
     async def _do(self, query: str, work: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
         pool = self._pool
         self._need()
-        await take_a_moment(pool.rng)
+        if not self._others_wait:
+            await take_a_moment(pool.rng)
         real = self._need()
         pool.on_statement(query)
         fails = pool.failing.pop(0) if pool.failing and writes(query) else None
@@ -225,9 +245,16 @@ def writes(query: str) -> bool:
 
 
 def _tell_time(server: Server, real: Real, query: str) -> None:
-    """What is decided by the server's clock is decided by the simulated one."""
+    """What is decided by the server's clock is decided by the simulated one, of which it hears now and then: what it
+    decides by it is a matter of minutes."""
     if "renewed_at" not in query:
         return
-    now = BEGAN + timedelta(seconds=asyncio.get_running_loop().time())
-    told = real.connection.execute("SELECT set_config('simulated.now', $1, false)", now.isoformat())
-    server.bridge.ask(told)
+    seconds = int(asyncio.get_running_loop().time() / TOLD_EVERY_S) * TOLD_EVERY_S
+    if real.told == (told := (server.played, seconds)):
+        return
+    now = BEGAN + timedelta(seconds=seconds)
+    setting = real.connection.execute(
+        "SELECT set_config('simulated.now', $1, false)", now.isoformat()
+    )
+    server.bridge.ask(setting)
+    real.told = told

@@ -24,7 +24,6 @@ autovacuum = off
 shared_buffers = 96MB
 max_wal_size = 4GB
 checkpoint_timeout = 1h
-unix_socket_directories = '/tmp'
 """
 
 

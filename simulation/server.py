@@ -60,6 +60,13 @@ class Real:
     use: Use
     connection: Any
     rang: bool = False
+    told: tuple[int, int] = (0, 0)
+    """In which schedule it was last told the time, and which: in seconds."""
+
+    def forget(self) -> None:
+        """What was said in a transaction that was rolled back was not said, the time included."""
+        self.rang = False
+        self.told = (0, 0)
 
     def hear(self, connection: object, message: Any) -> None:
         if message.message == RUNG:
@@ -135,6 +142,7 @@ class Server:
             return
         if real.connection.is_in_transaction():
             self.bridge.run(real.connection.execute("ROLLBACK"))
+            real.forget()
         real.rang = False
         self.free[real.use].append(real)
 
@@ -145,7 +153,7 @@ class Server:
         for real in self.every:
             if real.connection.is_in_transaction():
                 self.bridge.run(real.connection.execute("ROLLBACK"))
-            real.rang = False
+            real.forget()
         for use, free in self.free.items():
             free[:] = [real for real in reversed(self.every) if real.use == use]
         self.run(

@@ -246,7 +246,8 @@ SELECT scope, head FROM feed_scope WHERE scope = ANY ($1::text[]);
 SELECT s.scope, s.head, i.feed_epoch AS epoch, i.erasures
 FROM feed_scope s, erp_identity i
 WHERE s.scope NOT LIKE 'pos.%'
-   OR EXISTS (SELECT FROM till t WHERE t.pos_id = substr(s.scope, 5) AND t.active);
+   OR EXISTS (SELECT FROM till t WHERE t.pos_id = substr(s.scope, 5) AND t.active)
+ORDER BY s.scope;
 
 -- name: put_progress
 INSERT INTO feed_progress (id, pos_id, epoch, applied_seq, content, heads)
