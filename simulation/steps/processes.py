@@ -222,7 +222,7 @@ def _rolled_back(world: World, given: Given) -> None:
 
 
 def _draw_rolled_back(rng: random.Random, shape: Shape) -> Given:
-    return {"for": round(rng.uniform(0.5, 5), 2), "failover": rng.random() < 0.6}
+    return {"for": round(rng.uniform(0.3, 3), 2), "failover": rng.random() < 0.6}
 
 
 def _deaf(world: World, given: Given) -> None:

@@ -13,7 +13,7 @@ from pos_node import tidying
 from pos_node.store.database import Database, Priority
 from pos_node.store.words import WordsChange, change_words
 from pos_node.tidying import Tidying
-from tests.integration.test_pos_feed_catchup import until
+from tests.pos_down import until
 
 PARTS = 12
 

@@ -83,6 +83,8 @@ async def test_a_killed_broker_starts_again_with_its_data_on_its_ports(
         await channel.declare_queue("kept", durable=True)
         message = aio_pika.Message(b"1", delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
         await channel.default_exchange.publish(message, "kept")
+    # What was confirmed is on the disk; that there is such a queue is written down within the next seconds.
+    await private_broker.ctl("eval", "mnesia:sync_log().")
     before = private_broker.pid
     await private_broker.kill()
     assert not private_broker.running
