@@ -84,12 +84,13 @@ def apply_pulled(connection: sqlite3.Connection, page: Page, side: JournalSide) 
     return Pulled(after, trouble, anew)
 
 
-async def remove_unmarked(store: Store, scope: str) -> None:
-    """Takes customers out that no page has marked, in steps that a cashier's write need not wait for."""
+async def remove_unmarked(store: Store, scope: str, reached: Cursor | None = None) -> None:
+    """Takes customers out that no page has marked, in steps that a cashier's write need not wait for. `reached`: as
+    store.sweeping.remove_stale has it."""
     stale = await store.read(find_stale, scope)
     for start in range(0, len(stale), STALE_AT_ONCE):
         some = stale[start : start + STALE_AT_ONCE]
-        await store.write(remove_stale, scope, some, priority=Priority.FEED)
+        await store.write(remove_stale, scope, some, reached, priority=Priority.FEED)
 
 
 class Puller:
@@ -163,6 +164,8 @@ class Puller:
                 cursor = pulled.cursor
                 if cursor is not None and cursor.epoch != page.epoch:
                     raise Malformed(f"scope: {self._scope}: numbered anew since it was asked for")
+                if cursor is not None and page.prev_seq > cursor.seq:
+                    raise Malformed(f"scope: {self._scope}: begun anew since it was asked for")
                 if cursor is None or cursor.seq >= cursor.head:
                     break
                 if cursor.seq == page.prev_seq:
@@ -173,7 +176,7 @@ class Puller:
                 if ahead is not None:
                     ahead.cancel()
         if cursor is not None and cursor.sweeping:
-            await self._sweep(cursor.epoch)
+            await self._sweep(cursor)
 
     async def _load(self, page: Page) -> bool:
         """Takes part in a first load, up to the head of its beginning; False when there is none.
@@ -226,10 +229,10 @@ class Puller:
                 await self._pause(failures)
                 self._wanted.clear()
 
-    async def _sweep(self, epoch: str) -> None:
+    async def _sweep(self, reached: Cursor) -> None:
         """Removes what a feed begun anew did not bring, little by little."""
-        await remove_unmarked(self._store, self._scope)
-        await self._store.write(end_sweep, self._scope, epoch, priority=Priority.FEED)
+        await remove_unmarked(self._store, self._scope, reached)
+        await self._store.write(end_sweep, reached, priority=Priority.FEED)
         while await self._store.write(forget_seen, SEEN_AT_ONCE, priority=Priority.FEED):
             pass
 

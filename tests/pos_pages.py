@@ -176,7 +176,8 @@ class FakeFeed:
             raise LinkDown("no link")
         match question:
             case Pull(scope=scope, from_seq=seq, limit=limit, bucket=bucket, epoch=epoch):
-                after = seq if epoch in (None, self.epoch) else 0
+                known = epoch in (None, self.epoch) and seq <= self.heads.get(scope, 0)
+                after = seq if known else 0
                 return Answer("feed.page", self.page(scope, after, limit, bucket))
             case DigestAsk(scope=scope):
                 return Answer("feed.digest", envelope.dump(self.digest(scope)))

@@ -68,8 +68,21 @@ def find_stale(connection: sqlite3.Connection, scope: str) -> list[bytes]:
     return [id_ for (id_,) in connection.execute(_SQL["stale"], (scope, scope))]
 
 
-def remove_stale(connection: sqlite3.Connection, scope: str, ids: Sequence[bytes]) -> int:
-    """Takes those customers out that are still not marked; returns how many that were."""
+def is_pulled_to(connection: sqlite3.Connection, reached: Cursor) -> bool:
+    """Whether the scope has everything that came until `reached`: not once it was begun anew again since."""
+    cursor = read_cursor(connection, reached.scope)
+    return cursor is not None and cursor.epoch == reached.epoch and cursor.seq >= reached.seq
+
+
+def remove_stale(
+    connection: sqlite3.Connection, scope: str, ids: Sequence[bytes], reached: Cursor | None
+) -> int:
+    """Takes those customers out that are still not marked; returns how many that were.
+
+    `reached`: the feed was pulled up to there; None for a scope that is followed no more.
+    """
+    if reached is not None and not is_pulled_to(connection, reached):
+        return 0
     marks = ", ".join("?" * len(ids))
     seen = connection.execute(
         f"SELECT key FROM feed_seen WHERE scope = ? AND key IN ({marks})", (scope, *ids)
@@ -82,10 +95,11 @@ def remove_stale(connection: sqlite3.Connection, scope: str, ids: Sequence[bytes
     return removed
 
 
-def end_sweep(connection: sqlite3.Connection, scope: str, epoch: str) -> None:
-    """The scope holds what the feed of this epoch holds. If it was begun anew once more meanwhile nothing ends."""
+def end_sweep(connection: sqlite3.Connection, reached: Cursor) -> None:
+    """The scope holds what its feed holds. If it was begun anew once more meanwhile nothing ends."""
+    scope = reached.scope
     cursor = read_cursor(connection, scope)
-    if cursor is None or cursor.epoch != epoch:
+    if cursor is None or not is_pulled_to(connection, reached):
         return
     connection.execute(_SQL["withdraw_reference"], (scope, scope))
     complete = cursor.seq >= cursor.head

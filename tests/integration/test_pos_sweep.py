@@ -1,8 +1,10 @@
 """A till proves that it holds what the ERP holds, and mends what differs (SYNC-6, I2)."""
 
-from collections.abc import AsyncIterator
+import sqlite3
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,12 +12,15 @@ import pytest_asyncio
 
 from contracts.feed import Pull, RowStruct
 from contracts.search import Criteria
+from pos_node import pulling
 from pos_node.lists import list_customers
 from pos_node.store.arrivals import holds_newer
 from pos_node.store.customers import find_customer
 from pos_node.store.database import Priority
+from pos_node.store.sweeping import begin_all_anew
 from tests.pos_down import SCOPES, Till, centre, customers, open_till, until
 from tests.pos_pages import SCOPE, customer_id
+from tests.pos_parts import count_active
 
 
 @pytest_asyncio.fixture
@@ -160,6 +165,75 @@ async def test_sync_6_a_till_that_alone_is_ahead_begins_its_feeds_anew_within_a_
     await till.sweep.sweep()
     await till.level()
     await until(till.agrees)
+
+
+@pytest.mark.parametrize("moment", ["asked", "removing", "ending"])
+async def test_sync_5_a_pull_under_way_while_the_feeds_begin_anew_empties_nothing(
+    till: Till, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """What was asked for before leads nowhere any more: it is no whole feed."""
+    customers(till.erp, range(20))
+    till.erp.put_reference(centre(), scope=SCOPE)
+    till.start()
+    await till.level()
+    if moment == "asked":
+        monkeypatch.setattr(till.erp, "ask", _begun_anew_while_asked(till, from_seq=21))
+    else:
+        await till.store.write(begin_all_anew, priority=Priority.FEED)
+        monkeypatch.setattr(pulling, "remove_unmarked", _begun_anew_beside(till, moment))
+    emptied: list[int] = []
+    monkeypatch.setattr(pulling, "apply_pulled", _counting(emptied))
+    till.erp.put_customer(21)
+    till.catch_up.want_all()
+    await until(till.agrees)
+    await till.level()
+    assert min(emptied) >= 20, emptied
+    assert len(emptied) > 3
+
+
+def _begun_anew_while_asked(till: Till, from_seq: int) -> Callable[..., Any]:
+    """While a pull of a place is answered, the first time, everything begins anew."""
+    left, ask = [0], till.erp.ask
+
+    async def asked(question: Any, timeout: float) -> Any:
+        answer = await ask(question, timeout)
+        if isinstance(question, Pull) and question.from_seq == from_seq and left:
+            left.clear()
+            await till.store.write(begin_all_anew, priority=Priority.FEED)
+            till.catch_up.want_all()
+        return answer
+
+    return asked
+
+
+def _begun_anew_beside(till: Till, moment: str) -> Callable[..., Any]:
+    """Before what came of one scope is compared with what is here, or after it, everything begins anew once more."""
+    left, remove = [0], pulling.remove_unmarked
+
+    async def begin(when: str, scope: str) -> None:
+        if when == moment and scope == SCOPE and left:
+            left.clear()
+            await till.store.write(begin_all_anew, priority=Priority.FEED)
+            till.catch_up.want_all()
+
+    async def removed(store: Any, scope: str, *reached: Any) -> None:
+        await begin("removing", scope)
+        await remove(store, scope, *reached)
+        await begin("ending", scope)
+
+    return removed
+
+
+def _counting(found: list[int]) -> Callable[..., Any]:
+    """Applies pages, and notes how many active rows there are each time."""
+    apply = pulling.apply_pulled
+
+    def counted(connection: sqlite3.Connection, *arguments: Any) -> Any:
+        lists = connection.execute("SELECT count(*) FROM reference WHERE state = 'active'")
+        found.append(count_active(connection) + lists.fetchone()[0])
+        return apply(connection, *arguments)
+
+    return counted
 
 
 async def test_sync_6_without_connection_nothing_is_compared(till: Till) -> None:
