@@ -16,6 +16,9 @@ from contracts.limits import NO_NUL, Count, Moment, Serial, Token
 
 CONTENT_LETTERS = 8
 
+NUMBER_USED = "sequence_reused"
+"""Why an entry is parked whose number was applied with other content: a till acts upon it (I1)."""
+
 
 def content_of(body: bytes) -> str:
     """Tells two entries under one number apart: CONTENT_LETTERS of a hash of the envelope as it is sent."""
@@ -87,11 +90,13 @@ class Verdict(Wire):
 
     `refused`: nothing of it was applied; `code` says why. `conflict`: `lost` values did not go in.
     `renamed`: the customer's code became `params["code"]` (CUST-4). `parked`: the entry could not
-    be read and waits in the dead-letter queue.
+    be read and waits in the dead-letter queue; with the reason NUMBER_USED its number was applied with other
+    content before: `content` is that of the entry that is parked, and whose it is gives it another number.
     """
 
     epoch: Token
     seq: Serial
+    content: Token | None = None
     customer_id: UUID | None = None
     outcome: Outcome
     code: Annotated[str, Field(description="stable text code, see contracts.texts")]

@@ -102,6 +102,7 @@ _MESSAGES: dict[str, Kind] = {
     "Welcome.centre": "plain",
     "Welcome.scopes": "plain",
     "Welcome.epoch": "plain",
+    "Verdict.content": "sealed",
     "Welcome.content": "sealed",
     "Criteria.phrase": "phrase",
     "Criteria.column": "plain",

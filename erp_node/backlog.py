@@ -49,8 +49,8 @@ def _waiting(name: str, found: QueueInfo | None) -> Waiting:
     if found is None:
         return Waiting(name, trouble="the queue is not there")
     if not found.counted:
-        leaderless = "the queue has no leader" if found.leaderless else None
-        return Waiting(name, trouble=leaderless)
+        why = "it has no leader" if found.leaderless else "too few of its members run"
+        return Waiting(name, trouble=f"the queue is not counted: {why}")
     return Waiting(name, found.messages, found.consumers)
 
 

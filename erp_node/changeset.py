@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from contracts.customers import code_key
-from contracts.journal import CustomerAdded, Verdict
+from contracts.journal import NUMBER_USED, CustomerAdded, Verdict
 from erp_node.callers import Till
 from erp_node.codes import codes_in_series, series_of
 from erp_node.entries import Change, Entry
@@ -70,7 +70,8 @@ class Changeset:
     def report_reused(self, entry: Entry) -> None:
         """Its number was used for another change, so it is not applied; the till is told (I9)."""
         place = Place(self.tills[entry.pos_id], entry.epoch, entry.seq)
-        self._answer(place, decide_parked(place, entry.customer_id, "sequence_reused").verdict)
+        parked = decide_parked(place, entry.customer_id, NUMBER_USED, entry.content)
+        self._answer(place, parked.verdict)
 
     def _decide(self, place: Place, change: Change) -> Decision:
         held = self.customers.get(change.customer_id)

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import asyncpg
 import structlog
 
-from contracts.journal import Resend
+from contracts.journal import NUMBER_USED, Resend
 from contracts.topology import pos_of
 from erp_node.callers import Callers, Till
 from erp_node.changeset import Changeset, load_changeset, write_undone
@@ -182,7 +182,7 @@ async def _to_park(
 ) -> dict[int, Bad]:
     """What goes to the dead letters. An entry that came again may not have got there the first time."""
     bad = {
-        one.index: Bad("sequence_reused", f"seq: {one.seq} was applied with other content")
+        one.index: Bad(NUMBER_USED, f"seq: {one.seq} was applied with other content")
         for one in ordered.reused
     }
     again = [one for one in ordered.repeated if one.redelivered]

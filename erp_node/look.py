@@ -12,7 +12,7 @@ from erp_node.settings import ErpSettings
 from erp_node.setup import admin_of, channel_of, mendable, pool_of
 from erp_node.store import feed
 from erp_node.store.pool import Pool
-from erp_node.stuck import LOOK_AGAIN_S, Condition, Movement, Stuck, find_stuck
+from erp_node.stuck import COUNTED, LOOK_AGAIN_S, Condition, Movement, Stuck, find_stuck
 from messaging.admin import Administers
 from messaging.amqp import address_of
 from messaging.channel import MessagingError
@@ -20,10 +20,8 @@ from messaging.clock import SystemClock
 from messaging.dead import count_codes
 
 PATIENCE_S = 5.0
-COUNTED = 100_000
-"""More than this is not counted one by one."""
 
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _CLOCK = SystemClock()
 
 
@@ -61,7 +59,8 @@ async def _move(pool: Pool, admin: Administers | None) -> Movement:
 
 
 async def _condition(settings: ErpSettings, pool: Pool) -> Condition:
-    url = f"http://{_EVERYWHERE.get(settings.http_host, settings.http_host)}:{settings.http_port}"
+    host = _EVERYWHERE.get(settings.http_host, settings.http_host)
+    url = f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}"
     broker, dead, unread = await _ask_broker(settings)
     return Condition(
         erp_at=url,
@@ -80,9 +79,16 @@ async def _ask_erp(url: str) -> str | None:
         async with httpx.AsyncClient(timeout=PATIENCE_S, trust_env=False) as http:
             answer = await http.get(f"{url}/readyz")
             parts: dict[str, bool] = answer.json()["parts"]
-    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            missing = [name for name, there in parts.items() if not there]
+    except (
+        httpx.HTTPError,
+        httpx.InvalidURL,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+    ) as error:
         return f"does not answer: {str(error) or type(error).__name__}"
-    missing = [name for name, there in parts.items() if not there]
     return f"runs without {' and '.join(missing)}" if missing else None
 
 

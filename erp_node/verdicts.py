@@ -110,10 +110,13 @@ def _refuse_searched(after: Held, applied: Iterable[Change]) -> Refusal | None:
     return None
 
 
-def decide_parked(place: Place, customer_id: UUID | None, reason: str) -> Decision:
-    """An entry that cannot be applied at all: its number is used up, so that what follows flows."""
+def decide_parked(
+    place: Place, customer_id: UUID | None, reason: str, content: str | None = None
+) -> Decision:
+    """An entry that cannot be applied at all: its number is used up, so that what follows flows. `content`: which of
+    two entries under one number it is."""
     return Decision(verdict=Verdict(
-        epoch=place.epoch, seq=place.seq, customer_id=customer_id,
+        epoch=place.epoch, seq=place.seq, content=content, customer_id=customer_id,
         outcome="parked", code="journal.parked", params={"reason": reason},
     ))  # fmt: skip
 

@@ -72,7 +72,7 @@ def _unknown_option(args: Sequence[str]) -> str:
     if not args:
         return ""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *args, "--markers"],
+        [sys.executable, "-m", "pytest", *side_by_side(args), *args, "--markers"],
         cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True,
     )  # fmt: skip
     if done.returncode != USAGE_ERROR:
@@ -108,9 +108,12 @@ async def _test(args: Sequence[str]) -> int:
             return await _pytest(args, {**os.environ, **services.environment}, guardian)
 
 
+_ALONE = ("-n", "--numprocesses", "--pdb", "--trace", "-s", "--capture=no")
+
+
 def side_by_side(args: Sequence[str]) -> tuple[str, ...]:
     """What spreads tests over processes; nothing when `args` say how many, or want the terminal for one."""
-    if any(one.startswith(("-n", "--numprocesses", "--pdb", "--trace")) for one in args):
+    if any(one.startswith(_ALONE) or "no:xdist" in one for one in args):
         return ()
     return "-n", str(AT_ONCE), "--dist", "worksteal"
 

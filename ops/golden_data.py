@@ -85,7 +85,7 @@ FULL_CUSTOMER = Customer(
 SMALL_CUSTOMER = Customer(kind="business", code="K-7")
 
 FULL_VERDICT = Verdict(
-    epoch=JOURNAL, seq=42, customer_id=CUSTOMER_ID, outcome="conflict", code="customer.conflict",
+    epoch=JOURNAL, seq=42, content="9f1c04be", customer_id=CUSTOMER_ID, outcome="conflict", code="customer.conflict",
     params={"name": "Lefèvre Jean-François"}, lost=[LostValue(path="phone", stands="0478", lost="0499")],
 )  # fmt: skip
 FULL_PROGRESS = Progress(

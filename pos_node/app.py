@@ -164,7 +164,7 @@ async def make_node(outside: Outside) -> Node:
     address, pos_id, observer = outside.address, outside.pos_id, outside.observer
     epoch_file = outside.folder / EPOCH_FILE
     at_start = await open_epoch(store, epoch_file, rng)
-    with suppress(StoreError):  # an earlier limit is as good
+    with suppress(StoreError):  # a full disk: the relay compares what it sent itself
         if await store.read(read_limit) is None:
             await store.write(limit_progress, priority=Priority.JOURNAL)
     await try_following(store, address.scopes)

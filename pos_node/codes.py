@@ -37,12 +37,13 @@ class Codes:
         if self._in_vain_after == self._contact.answers:
             _log.info("code not checked", action="code_unchecked", reason="no answer last time")
             return False
+        answers = self._contact.answers
         try:
             question = CodeCheck(code=code, customer_id=customer_id)
             answer = await self._questions.ask(question, CODE_CHECK_S)
             return envelope.read_data(CodeChecked, answer.raw).taken
         except (MessagingError, MessageError) as error:
             if isinstance(error, NoAnswer):
-                self._in_vain_after = self._contact.answers
+                self._in_vain_after = answers
             _log.info("code not checked", action="code_unchecked", reason=str(error))
             return False

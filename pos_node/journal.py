@@ -15,7 +15,14 @@ from pydantic import ValidationError
 from contracts import changes, envelope
 from contracts.customers import Customer
 from contracts.envelope import Headers
-from contracts.journal import CustomerAdded, CustomerEdited, Progress, Verdict
+from contracts.journal import (
+    NUMBER_USED,
+    CustomerAdded,
+    CustomerEdited,
+    Progress,
+    Verdict,
+    content_of,
+)
 from contracts.registry import MESSAGES, TYPE_OF
 from contracts.topology import user_of
 from pos_node.refusal import Refusal
@@ -25,9 +32,6 @@ from pos_node.store.journal import Entry
 from pos_node.store.notices import add_notice
 
 LocalChange = CustomerAdded | CustomerEdited
-
-NUMBER_USED = "sequence_reused"
-"""Why the ERP parks an entry whose number it has applied with other content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +153,19 @@ def take_verdict(connection: sqlite3.Connection, key: str, verdict: Verdict, at:
 
 
 def _number_again(connection: sqlite3.Connection, verdict: Verdict) -> bool:
-    """Whether the change of this number has another one now."""
+    """Whether the change of this number has another one now. Where the ERP applied the one that is here, it was
+    somebody else's under the same number."""
     if rows.was_renumbered(connection, verdict.epoch, verdict.seq):
         return True
     epoch = rows.read_epoch(connection)
+    if epoch is None:
+        return False
+    if verdict.epoch != epoch:  # what waited then got a number of the present epoch
+        return True
     entry = rows.find_entry(connection, verdict.epoch, verdict.seq)
-    if entry is None or epoch is None:
+    if entry is None:
+        return False
+    if verdict.content not in (None, content_of(entry.body)):
         return False
     _give_number(connection, entry, epoch)
     return True

@@ -153,6 +153,7 @@ class Server:
         for real in self.every:
             if real.connection.is_in_transaction():
                 self.bridge.run(real.connection.execute("ROLLBACK"))
+            self.bridge.run(real.connection.execute("RESET simulated.now"))
             real.forget()
         for use, free in self.free.items():
             free[:] = [real for real in reversed(self.every) if real.use == use]
@@ -173,6 +174,7 @@ class Server:
 
     def run(self, sql: str) -> None:
         """Statements beside the simulated processes, on the first connection."""
+        self.known.clear()
         self.bridge.run(self.every[0].connection.execute(sql))
 
     def fetch(self, sql: str, *arguments: object) -> list[Any]:

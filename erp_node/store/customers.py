@@ -95,7 +95,7 @@ class Held(msgspec.Struct, frozen=True, dict=True):
 class HistoryLine(msgspec.Struct, gc=False):
     """One field changed by somebody (SYNC-3). `old` and `new` are JSON; None is absent.
 
-    `version` is the one the change led to, known when it is written.
+    `version` is the one the change led to, set once it is decided.
     """
 
     customer_id: UUID

@@ -1,5 +1,5 @@
 -- Customers: locking, reading and writing many rows per statement. What is written is decided before, on locked rows;
--- versions, marks and the making's history are the triggers' work.
+-- marks, the making's history and most versions are the triggers' work.
 
 -- name: lock_customers
 SELECT id, version, state, is_customer, everywhere, centres, editors, wire AS record

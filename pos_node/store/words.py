@@ -201,7 +201,7 @@ def _differing(row: int, old: Sequence[str], new: Sequence[str]) -> tuple[_Entry
         if was == now:
             staying.append(was)
         else:
-            moved |= _moved(was.split(" "), now.split(" "))
+            moved |= _recounted(was.split(" "), now.split(" "))
     if not moved.isdisjoint(" ".join(staying).split(" ")):
         return None
     place = place_of(old[_NAME], row)
@@ -214,7 +214,7 @@ def _differing(row: int, old: Sequence[str], new: Sequence[str]) -> tuple[_Entry
     return (place, *gone), (place, *come)
 
 
-def _moved(before: Sequence[str], after: Sequence[str]) -> set[str]:
+def _recounted(before: Sequence[str], after: Sequence[str]) -> set[str]:
     """Words that are not there as often as before."""
     was, now = set(before), set(after)
     moved = was ^ now

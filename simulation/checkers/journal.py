@@ -3,11 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from contracts.journal import NUMBER_USED
 from simulation.checkers.history import History, Made, Violation, tokens_in
 from simulation.checkers.observed import Seen
-
-NUMBER_USED = "sequence_reused"
-"""An answer to a number, not to a change: that must have got another one."""
 
 
 def check_no_loss(seen: Seen, history: History) -> Iterator[Violation]:

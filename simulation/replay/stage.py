@@ -174,7 +174,6 @@ async def _fill(
         for holder in one.holders
     ]
     server.run("; ".join([*statements, "COMMIT"]))
-    server.known.clear()
 
 
 def _write(known: Known) -> Write:

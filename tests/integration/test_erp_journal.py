@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from contracts.customers import code_key
-from contracts.journal import Author, Resend, Verdict
+from contracts.journal import Author, Resend, Verdict, content_of
 from contracts.matching import words_of
 from erp_node.callers import Callers
 from erp_node.journal import ASK_AGAIN_S, AT_ONCE, Intake, apply_batch
@@ -312,10 +312,12 @@ async def test_i9_a_number_used_again_is_refused(
 ) -> None:
     await apply(intake, p1.add(retail("A")), p1.add(retail("B")))
     p1.seq = 0
-    assert await apply(intake, p1.add(retail("X"))) == ["sequence_reused"]
+    third = p1.add(retail("X"))
+    assert await apply(intake, third) == ["sequence_reused"]
     assert await pool.fetchval("SELECT count(*) FROM customer") == 2
     [told] = await verdicts(pool)
     assert (told.seq, told.outcome, told.params) == (1, "parked", {"reason": "sequence_reused"})
+    assert told.content == content_of(third.body)
 
 
 async def test_cust_3_codes_are_the_same_in_a_batch_and_in_the_database(

@@ -314,9 +314,9 @@ async def test_i1_a_number_beyond_the_last_was_given_before_the_file_was_put_bac
     assert [entry.seq for entry in await till.store.read(rows.read_unapplied)] == [1]
 
 
-def used(epoch: str, seq: int) -> Verdict:
+def used(epoch: str, seq: int, content: str | None = None) -> Verdict:
     return Verdict(
-        epoch=epoch, seq=seq, customer_id=None, outcome="parked", code="journal.parked",
+        epoch=epoch, seq=seq, content=content, customer_id=None, outcome="parked", code="journal.parked",
         params={"reason": "sequence_reused"},
     )  # fmt: skip
 
@@ -334,6 +334,19 @@ async def test_i1_a_change_whose_number_was_used_gets_another_instead_of_a_notic
     waiting = await till.store.read(_all_waiting)
     assert [(one.seq, decode(one.body).headers.seq) for one in waiting] == [(2, 2), (3, 3)]
     assert await till.store.read(count_unseen) == 0
+
+
+async def test_i9_who_was_applied_keeps_its_number_when_another_was_refused(till: TestTill) -> None:
+    await make(till)
+    epoch = await till.store.read(rows.read_epoch) or ""
+    [entry] = await till.store.read(_all_waiting)
+    verdict = used(epoch, 1, "another")
+    await till.store.write(journal.take_verdict, "k", verdict, NOON, priority=Priority.FEED)
+    assert await till.store.read(_all_waiting) == (entry,)
+    verdict = used(epoch, 1, content_of(entry.body))
+    await till.store.write(journal.take_verdict, "l", verdict, NOON, priority=Priority.FEED)
+    assert [one.seq for one in await till.store.read(_all_waiting)] == [2]
+    assert await till.store.read(count_unseen) == 1
 
 
 async def test_i1_a_used_number_nothing_is_kept_of_is_told(till: TestTill) -> None:

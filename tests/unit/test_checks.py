@@ -56,7 +56,9 @@ def test_failed_tests_count() -> None:
     assert run_checks(["tests/no_such_file.py"]) == 1
 
 
-@pytest.mark.parametrize("alone", [["-n", "0"], ["-n2"], ["--numprocesses=2"], ["-x", "--pdb"]])
+@pytest.mark.parametrize(
+    "alone", [["-n", "0"], ["-n2"], ["-x", "--pdb"], ["-s"], ["-p", "no:xdist"]]
+)
 def test_tests_run_side_by_side_unless_told_otherwise(alone: list[str]) -> None:
     assert side_by_side(["-x", "--no-header", "tests/unit"])[0] == "-n"
     assert side_by_side(alone) == ()
