@@ -60,6 +60,7 @@ async def test_sync_6_i1_i2_broker_killed_in_the_middle_of_a_thousand_edits(
             assert record["extra_phone"] == f"+33 6 {number:08d}"
 
 
+@pytest.mark.idle
 async def test_sync_1_a_change_in_the_erp_is_at_an_online_till_within_a_second(
     stage: Stage,
 ) -> None:

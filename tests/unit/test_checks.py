@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from ops import checks
-from ops.checks import Check, run_checks, side_by_side
+from ops.checks import Check, both, run_checks, side_by_side
 from ops.errors import ServiceError
 from ops.services import Services
 
@@ -62,6 +62,16 @@ def test_failed_tests_count() -> None:
 def test_tests_run_side_by_side_unless_told_otherwise(alone: list[str]) -> None:
     assert side_by_side(["-x", "--no-header", "tests/unit"])[0] == "-n"
     assert side_by_side(alone) == ()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "together"),
+    [(0, 0, 0), (0, 5, 0), (5, 0, 0), (5, 5, 5), (1, 0, 1), (0, 1, 1), (5, 1, 1), (0, 2, 2)],
+)
+def test_two_runs_are_content_when_one_is_and_the_other_had_nothing_to_do(
+    first: int, second: int, together: int
+) -> None:
+    assert both(first, second) == together
 
 
 def test_an_option_pytest_does_not_know_is_refused_before_anything_runs(
