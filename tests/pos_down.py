@@ -7,8 +7,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from contracts.feed import State
 from contracts.reference import Centre
+from pos_node import loads as loads_module
+from pos_node import pulling
 from pos_node.catchup import CatchUp
 from pos_node.feed import FeedQueue, JournalSide
 from pos_node.loads import Loads
@@ -142,3 +146,10 @@ def change_one(erp: FakeFeed, rng: random.Random) -> None:
     erp.put_customer(
         number, renamed, version=version, scope=there, state="deleted" if gone else "active"
     )
+
+
+def make_loads_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first load is made of few rows already."""
+    monkeypatch.setattr(loads_module, "FROM_ROWS", 10)
+    monkeypatch.setattr(loads_module, "MOST_HELD", 20)
+    monkeypatch.setattr(pulling, "PAGE_ROWS", 7)

@@ -13,14 +13,23 @@ import pytest_asyncio
 from pydantic import BaseModel
 
 from contracts.feed import Pull
-from pos_node import loads as loads_module
 from pos_node import pulling
 from pos_node.questions import Answer
 from pos_node.store.cursors import follow_scopes, read_left_scopes
 from pos_node.store.customers import find_customer
 from pos_node.store.database import Database, Priority
 from pos_node.store.digests import digest
-from tests.pos_down import OWN, SCOPES, Till, change_one, customers, make_till, open_till, until
+from tests.pos_down import (
+    OWN,
+    SCOPES,
+    Till,
+    change_one,
+    customers,
+    make_loads_small,
+    make_till,
+    open_till,
+    until,
+)
 from tests.pos_pages import SCOPE, Entity, FakeFeed, customer_id, delivery, quiet
 from tests.pos_parts import count_active
 
@@ -33,10 +42,7 @@ async def till(folder: Path) -> AsyncIterator[Till]:
 
 @pytest.fixture
 def small_loads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A first load is made of few rows already."""
-    monkeypatch.setattr(loads_module, "FROM_ROWS", 10)
-    monkeypatch.setattr(loads_module, "MOST_HELD", 20)
-    monkeypatch.setattr(pulling, "PAGE_ROWS", 7)
+    make_loads_small(monkeypatch)
 
 
 async def test_sync_5_a_new_till_becomes_complete(

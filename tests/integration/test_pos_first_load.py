@@ -15,7 +15,6 @@ from pydantic import BaseModel
 from contracts.feed import Pull
 from contracts.search import Criteria
 from pos_node import loads as loads_module
-from pos_node import pulling
 from pos_node.lists import list_customers
 from pos_node.loads import Loads
 from pos_node.pages import read_data
@@ -24,7 +23,16 @@ from pos_node.store.customers import find_customer, show_customer
 from pos_node.store.database import Priority
 from pos_node.store.loading import carry_over
 from pos_node.store.words import read_gap
-from tests.pos_down import OWN, Till, centre, customers, make_till, open_till, until
+from tests.pos_down import (
+    OWN,
+    Till,
+    centre,
+    customers,
+    make_loads_small,
+    make_till,
+    open_till,
+    until,
+)
 from tests.pos_pages import SCOPE, customer, customer_id
 from tests.pos_parts import count_active
 
@@ -37,10 +45,7 @@ async def till(folder: Path) -> AsyncIterator[Till]:
 
 @pytest.fixture
 def small_loads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A first load is made of few rows already."""
-    monkeypatch.setattr(loads_module, "FROM_ROWS", 10)
-    monkeypatch.setattr(loads_module, "MOST_HELD", 20)
-    monkeypatch.setattr(pulling, "PAGE_ROWS", 7)
+    make_loads_small(monkeypatch)
 
 
 @pytest.mark.usefixtures("small_loads")
