@@ -39,6 +39,7 @@ from messaging.channel import (
     Return,
     Returned,
 )
+from messaging.failures import fail
 
 T = TypeVar("T")
 
@@ -228,13 +229,11 @@ class AmqpChannel:
         if confirmed is None or confirmed.done():
             return
         if returned is not None:
-            confirmed.set_exception(
-                Returned(f"{returned.exchange!r} {returned.key!r}: {returned.reason}")
-            )
+            fail(confirmed, Returned(f"{returned.exchange!r} {returned.key!r}: {returned.reason}"))
         elif acked:
             confirmed.set_result(None)
         else:
-            confirmed.set_exception(Refused())
+            fail(confirmed, Refused())
 
     def _consumer_cancelled(self, frame: commands.Basic.Cancel) -> None:
         self._consumers.pop(frame.consumer_tag or "", None)
@@ -250,7 +249,7 @@ class AmqpChannel:
         waiting = [future for future in self._unconfirmed.values() if not future.done()]
         self._unconfirmed.clear()
         for future in waiting:
-            future.set_exception(type(reason)(reason.reason))
+            fail(future, type(reason)(reason.reason))
 
 
 async def _never(message: object) -> None:

@@ -15,6 +15,7 @@ from messaging.channel import (
     Return,
     Returned,
 )
+from messaging.failures import fail
 from messaging.observer import Event, Observer, ignore, outcome_of
 
 
@@ -90,7 +91,7 @@ class Requester:
         self._why_not = reason.reason
         for answer in self._waiting.values():
             if not answer.done():
-                answer.set_exception(LinkDown(reason.reason))
+                fail(answer, LinkDown(reason.reason))
 
     async def run(self) -> None:
         """Works in the tasks of those who ask."""
@@ -131,4 +132,4 @@ class Requester:
     def _take_return(self, returned: Return) -> None:
         answer = self._waiting.get(returned.correlation_id or "")
         if answer is not None and not answer.done():
-            answer.set_exception(Returned(f"{returned.key}: {returned.reason}"))
+            fail(answer, Returned(f"{returned.key}: {returned.reason}"))

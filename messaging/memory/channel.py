@@ -14,6 +14,7 @@ from messaging.channel import (
     OnReturn,
     Return,
 )
+from messaging.failures import fail
 from messaging.memory.session import Session
 
 if TYPE_CHECKING:
@@ -217,4 +218,4 @@ def _settle(future: asyncio.Future[None], error: MessagingError | None) -> None:
     if error is None:
         future.set_result(None)
     else:
-        future.set_exception(error)
+        fail(future, error)
