@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
+from contracts.cards import Card
 from contracts.customers import Customer
 from contracts.decoders import struct_of
 from contracts.journal import Progress, Verdict
@@ -26,7 +27,7 @@ State = Literal["active", "withdrawn", "deleted", "anonymised"]
 
 ABSORBING: frozenset[State] = frozenset({"deleted", "anonymised"})
 
-Kind = Literal["customer", "reference", "verdict", "progress"]
+Kind = Literal["customer", "reference", "card", "verdict", "progress"]
 
 
 class Wire(BaseModel):
@@ -40,7 +41,7 @@ class Row(Wire):
     entity left one scope and came into another in the same change.
     """
 
-    key: Annotated[str, Field(description="a customer's UUID, or a reference row's kind/code")]
+    key: Annotated[str, Field(description="a customer's UUID, or kind/code of another row")]
     version: Serial
     state: State = "active"
 
@@ -64,6 +65,13 @@ class ReferenceRow(Row):
     record: ReferenceRecord | None = None
 
 
+class CardRow(Row):
+    """A card; it goes where its customer goes, and once it is blocked to everybody (CARD-12). Its key: cards.row_key."""
+
+    kind: Literal["card"] = "card"
+    record: Card | None = None
+
+
 class VerdictRow(Row):
     """The ERP's word on one journal entry that was not simply applied."""
 
@@ -79,7 +87,7 @@ class ProgressRow(Row):
 
 
 AnyRow = Annotated[
-    CustomerRow | ReferenceRow | VerdictRow | ProgressRow, Field(discriminator="kind")
+    CustomerRow | ReferenceRow | CardRow | VerdictRow | ProgressRow, Field(discriminator="kind")
 ]
 
 
@@ -125,7 +133,7 @@ class DigestAsk(Wire):
 class Digest(Wire):
     """Per bucket the number of rows and the sum modulo 2**64 of their hashes (`row_hash`), at `head`.
 
-    Counts active, deleted and anonymised rows of kind customer and reference; not withdrawn ones.
+    Counts active, deleted and anonymised rows of kind customer, reference and card; not withdrawn ones.
     """
 
     scope: Token

@@ -137,16 +137,43 @@ _MESSAGES: dict[str, Kind] = {
     "Refused.params": "named",
 }
 
+_CARDS: dict[str, Kind] = {
+    "Card.number": "number",
+    "Card.form": "plain",
+    "Card.type": "plain",
+    "Card.state": "plain",
+    "Card.reason": "plain",
+    "Card.value": "plain",
+    "Wanted.number": "number",
+    "Wanted.type": "plain",
+    "CardBlocked.number": "number",
+    "CardBlocked.reason": "plain",
+    "CardRequested.type": "plain",
+    "CardLocked.number": "number",
+    "CardLocked.refusal": "plain",
+    "CardLocked.params": "named",
+    "CardConfirm.blocks": "number",
+    "CardConfirm.reason": "plain",
+    "CardIssue.type": "plain",
+    "CardGiven.number": "number",
+    "CardGiven.refusal": "plain",
+    "CardGiven.params": "named",
+    "CardGiven.scope": "plain",
+    "CardRelease.number": "number",
+    "CardReleased.number": "number",
+}
+
 _ROWS: dict[str, Kind] = {
     **{
         f"{row}.{field}": "plain"
-        for row in ("CustomerRow", "ReferenceRow", "VerdictRow", "ProgressRow")
+        for row in ("CustomerRow", "ReferenceRow", "CardRow", "VerdictRow", "ProgressRow")
         for field in ("kind", "state")
     },
     "CustomerRow.key": "row_key",
     "CustomerRow.editors": "plain",
     "CustomerRow.words": "words",
     "ReferenceRow.key": "row_key",
+    "CardRow.key": "row_key",
     "VerdictRow.key": "row_key",
     "ProgressRow.key": "row_key",
 }
@@ -184,7 +211,7 @@ _REFERENCE: dict[str, Kind] = {
     "DocumentControl.control": "plain",
 }  # fmt: skip
 
-KINDS: dict[str, Kind] = {**_RECORD, **_MESSAGES, **_ROWS, **_REFERENCE}
+KINDS: dict[str, Kind] = {**_RECORD, **_MESSAGES, **_CARDS, **_ROWS, **_REFERENCE}
 
 NAMED_PARAMS: dict[str, Kind] = {
     "field": "plain",
@@ -193,8 +220,10 @@ NAMED_PARAMS: dict[str, Kind] = {
     "name": "text",
     "asked": "text",
     "code": "text",
+    "number": "number",
+    "until": "plain",
 }
 """Parameters of texts by name; one that is not here is personal."""
 
-PERSONAL_ENTRIES = frozenset({"operator"})
-"""Kinds of reference rows whose code names a person."""
+PERSONAL_ENTRIES: dict[str, Kind] = {"operator": "text", "card": "number"}
+"""Kinds of rows whose code names a person, or the card of one, and what it looks like."""

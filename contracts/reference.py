@@ -79,11 +79,15 @@ class ConsentDefinition(Labelled):
 
 
 class CardType(Labelled):
-    """A loyalty card type (CARD-5) and the customer fields it requires (CARD-3)."""
+    """A loyalty card type (CARD-5) and the customer fields it requires (CARD-3).
+
+    `predefined`: only numbers that the ERP knows already; otherwise one comes into being when it is assigned (CARD-6).
+    """
 
     kind: Literal["card_type"] = "card_type"
     form: Literal["physical", "virtual"]
     visible: bool = True
+    predefined: bool = False
     required_fields: list[Code] = []
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from contracts import envelope, feed, journal, presence, search, topology
+from contracts import cards, envelope, feed, journal, presence, search, topology
 from contracts.envelope import Envelope, TooNew, UnknownType
 
 Way = Literal["feed", "urgent", "journal", "question", "answer"]
@@ -52,6 +52,17 @@ _ALL = (
     MessageType("customer.fetched", search.CustomerFetched, "erp", "answer", "pos.{pos_id}.reply", "One complete customer"),
     MessageType("customer.code_check", search.CodeCheck, "pos", "question", "fetch", "Asks whether a code is free", answers=("customer.code_checked",)),
     MessageType("customer.code_checked", search.CodeChecked, "erp", "answer", "pos.{pos_id}.reply", "Whether a code is free"),
+    MessageType("card.assigned", cards.CardAssigned, "pos", "journal", "{pos_id}", "A card was given to a customer at a till"),
+    MessageType("card.blocked", cards.CardBlocked, "pos", "journal", "{pos_id}", "A card was blocked at a till"),
+    MessageType("card.requested", cards.CardRequested, "pos", "journal", "{pos_id}", "A virtual card is wanted"),
+    MessageType("card.lock", cards.CardLock, "pos", "question", "card", "Asks for a card's lock", answers=("card.locked",)),
+    MessageType("card.locked", cards.CardLocked, "erp", "answer", "pos.{pos_id}.reply", "The lock of a card, or why there is none"),
+    MessageType("card.confirm", cards.CardConfirm, "pos", "question", "card", "Gives a locked card to a customer", answers=("card.given",)),
+    MessageType("card.issue", cards.CardIssue, "pos", "question", "card", "Asks for a virtual card", answers=("card.given",)),
+    MessageType("card.given", cards.CardGiven, "erp", "answer", "pos.{pos_id}.reply", "The card a customer has now, or why it has none"),
+    MessageType("card.release", cards.CardRelease, "pos", "question", "card", "Gives a card's lock back", answers=("card.released",)),
+    MessageType("card.released", cards.CardReleased, "erp", "answer", "pos.{pos_id}.reply", "Whether the lock had still been held"),
+    MessageType("card.stopped", cards.CardStopped, "erp", "urgent", "all", "A card works no longer"),
     MessageType("pos.hello", presence.Hello, "pos", "question", "presence", "A till greets and says how far it is", answers=("erp.welcome",)),
     MessageType("erp.welcome", presence.Welcome, "erp", "answer", "pos.{pos_id}.reply", "The ERP greets a till"),
     MessageType("erp.refused", search.Refused, "erp", "answer", "pos.{pos_id}.reply", "A question that is not answered, and why"),

@@ -36,6 +36,12 @@ class Settings(BaseModel):
             description="CUST-4: prefix of clashing codes; empty: the till's id",
         ),
     ] = ""
+    card_verify_on_issue: Annotated[
+        bool, Field(description="CARD-8: a card is given only when the ERP has confirmed it")
+    ] = False
+    card_lock_s: Annotated[
+        float, Field(ge=1, le=600, description="CARD-15: how long a card's lock lasts")
+    ] = 60.0
     lowest_price_retail: Annotated[bool, Field(description="CUST-9")] = False
     lowest_price_business: Annotated[bool, Field(description="CUST-9")] = False
     lockout_attempts: Annotated[

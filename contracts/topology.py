@@ -14,7 +14,7 @@ DEAD_BYTES = 256 * 1024 * 1024
 REPLIES = ""
 """Answers go through the default exchange, whose keys are queue names."""
 
-QUESTIONS = ("feed", "search", "fetch", "presence")
+QUESTIONS = ("feed", "search", "fetch", "card", "presence")
 """One queue each, so that a till catching up never stands before a cashier's search."""
 
 POS_ID = r"^[a-z0-9][a-z0-9-]{0,39}$"

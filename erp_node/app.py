@@ -14,6 +14,7 @@ from uuid import UUID
 import structlog
 
 from contracts import envelope
+from contracts.cards import CardStopped
 from contracts.envelope import Headers
 from contracts.journal import Resend
 from contracts.topology import (
@@ -31,6 +32,7 @@ from erp_node.api.app import make_api
 from erp_node.api.services import Broker, ErpServices, OpenChannel
 from erp_node.beat import Heart, PublishBeat
 from erp_node.callers import Callers
+from erp_node.cards import AT_ONCE, CardDesk, Counter
 from erp_node.declarations import Declarations
 from erp_node.feed import Feed
 from erp_node.handlers import Parts, journal_handler, question_handler
@@ -42,7 +44,7 @@ from erp_node.pressure import Pressure
 from erp_node.questions import Desk, refuse
 from erp_node.queues import keep_queues
 from erp_node.search import SearchDesk
-from erp_node.sequencer import PublishPage, Sequencer
+from erp_node.sequencer import PublishPage, PublishStop, Sequencer
 from erp_node.settings import ErpSettings
 from erp_node.setup import CannotDo, admin_of, channel_of, mendable, till_url
 from erp_node.store.migrations import migrate
@@ -65,6 +67,9 @@ from traces.inside import recorder_or_none
 from web.passwords import Passwords
 from web.server import listen, port_of, serve
 from web.sessions import Gate, Sessions
+
+ASKED_AT_ONCE = {"card": AT_ONCE}
+"""Questions about cards are decided together."""
 
 PUBLISHING, JOURNAL, ASKED = "erp publishing", "erp journal", "erp questions"
 
@@ -223,6 +228,7 @@ def make_node(outside: Outside) -> Node:
         Intake: Intake(pool, callers, _resend_with(tools), tools.monotonic, pressure),
         Feed: feed,
         SearchDesk: SearchDesk(outside.asked, callers, clock, tools.new_id, tools.monotonic),
+        CardDesk: CardDesk(pool, callers, clock, tools.new_id, Counter(pool)),
         Desk: desk,
     }
     for consumer in _consumers(tools, parts):
@@ -233,7 +239,9 @@ def make_node(outside: Outside) -> Node:
     return Node(
         _services(outside, tools, feed, links),
         links,
-        Sequencer(pool, builder, _page_with(tools), pressure, rng=tools.rng),
+        Sequencer(
+            pool, builder, _page_with(tools), _stop_with(tools), pressure, rng=tools.rng
+        ),
         Heart(
             pool, builder, _page_with(tools), _beat_with(tools),
             clock=clock, new_id=tools.new_id, interval_s=outside.beat_s,
@@ -265,6 +273,7 @@ def _responders(tools: _Tools, parts: Parts, desk: Desk) -> Iterator[Responder]:
             queue,
             question_handler(question, parts),
             tools.dead.of(queue),
+            concurrency=ASKED_AT_ONCE.get(question, 16),
             refuse=partial(refuse, desk),
             observer=tools.observer,
         )
@@ -303,6 +312,19 @@ def _resend_with(tools: _Tools) -> AskAgain:
         )
 
     return resend
+
+
+def _stop_with(tools: _Tools) -> PublishStop:
+    async def publish(stopped: CardStopped) -> None:
+        headers = Headers(
+            id=tools.new_id(), type="card.stopped", occurred_at=tools.clock.now(), origin="erp"
+        )
+        body = envelope.encode(headers, stopped)
+        await tools.publisher.publish(
+            Message(body, URGENT, ALL, mandatory=False, type="card.stopped")
+        )
+
+    return publish
 
 
 def _services(outside: Outside, tools: _Tools, feed: Feed, links: tuple[Link, ...]) -> ErpServices:

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from contracts.customers import code_key
-from contracts.journal import NUMBER_USED, CustomerAdded, Verdict
+from contracts.journal import NUMBER_USED, CustomerAdded, CustomerEdited, Verdict
 from erp_node.callers import Till
+from erp_node.card_entries import apply_card_entry, numbers_in
+from erp_node.card_table import CardTable, UndoneCards, open_table, write_cards
 from erp_node.codes import codes_in_series, series_of
-from erp_node.entries import Change, Entry
+from erp_node.entries import CardChange, Change, Entry
 from erp_node.store import customers as store
 from erp_node.store.customers import Held, HistoryLine, Write
 from erp_node.store.journal import add_verdicts
@@ -33,6 +35,7 @@ class Undone:
     history: list[HistoryLine] = field(default_factory=list)
     verdicts: list[tuple[str, Verdict]] = field(default_factory=list)
     holdings: list[tuple[str, UUID]] = field(default_factory=list)
+    cards: UndoneCards | None = None
 
 
 @dataclass
@@ -47,12 +50,14 @@ class Changeset:
     customers: dict[UUID, Held]
     owners: dict[str, UUID]
     touched: dict[UUID, set[str]]
+    cards: CardTable | None = None
     undone: Undone = field(default_factory=Undone)
     bad: dict[int, Bad] = field(default_factory=dict)
 
     def take(self) -> Undone:
         """What is to be written now; what is decided from here on builds on it."""
         undone, self.undone = self.undone, Undone()
+        undone.cards = self.cards.take() if self.cards else None
         return undone
 
     def decide(self, entry: Entry) -> None:
@@ -61,6 +66,8 @@ class Changeset:
         if entry.data is None:
             return self._park(place, entry, entry.bad or Bad("malformed", "data: unreadable"))
         try:
+            if isinstance(entry.data, CardChange):
+                return self._take_card(place, entry.data)
             decision = self._decide(place, entry.data)
         except Exception as error:
             failed = Bad("failed", f"cannot be applied: {describe(error)}")
@@ -73,7 +80,12 @@ class Changeset:
         parked = decide_parked(place, entry.customer_id, NUMBER_USED, entry.content)
         self._answer(place, parked.verdict)
 
-    def _decide(self, place: Place, change: Change) -> Decision:
+    def _take_card(self, place: Place, change: CardChange) -> None:
+        assert self.cards is not None
+        customer = self.customers.get(change.customer_id)
+        self._answer(place, apply_card_entry(self.cards, place, change, customer))
+
+    def _decide(self, place: Place, change: CustomerAdded | CustomerEdited) -> Decision:
         held = self.customers.get(change.customer_id)
         if isinstance(change, CustomerAdded):
             touched = self.touched.get(change.customer_id, ())
@@ -85,7 +97,9 @@ class Changeset:
         parked = decide_parked(place, entry.customer_id, bad.code)
         self._answer(place, parked.verdict)
 
-    def _take(self, place: Place, change: Change, decision: Decision) -> None:
+    def _take(
+        self, place: Place, change: CustomerAdded | CustomerEdited, decision: Decision
+    ) -> None:
         if decision.customer is not None:
             self._store(place, change, decision.customer.stored())
         for line in decision.history:
@@ -97,7 +111,9 @@ class Changeset:
             self.undone.holdings.append((place.till.pos_id, change.customer_id))
         self._answer(place, decision.verdict)
 
-    def _store(self, place: Place, change: Change, customer: Held) -> None:
+    def _store(
+        self, place: Place, change: CustomerAdded | CustomerEdited, customer: Held
+    ) -> None:
         before = self.customers.get(customer.id)
         self.customers[customer.id] = customer
         if before is None or before.code != customer.code:
@@ -136,7 +152,9 @@ async def load_changeset(
     if again := again & customers.keys():
         found = await store.touched_paths(connection, again)
         touched = {id: set(paths) for id, paths in found.items()}
-    return Changeset(tills, customers, owners, touched)
+    numbers = {number for change, _ in changes for number in numbers_in(change)}
+    cards = await open_table(connection, numbers, ids) if numbers else None
+    return Changeset(tills, customers, owners, touched, cards)
 
 
 async def write_undone(connection: Connection, changes: Undone) -> None:
@@ -150,6 +168,8 @@ async def write_undone(connection: Connection, changes: Undone) -> None:
         await store.add_history(connection, changes.history)
     if changes.holdings:
         await store.hold_customers(connection, changes.holdings)
+    if changes.cards is not None:
+        await write_cards(connection, changes.cards)
     if changes.verdicts:
         await add_verdicts(connection, changes.verdicts)
 
@@ -167,6 +187,8 @@ def _wanted_codes(changes: Iterable[tuple[Change, Till]]) -> Iterator[_Wanted]:
     for change, till in changes:
         if isinstance(change, CustomerAdded):
             yield _Wanted(change.record.code, change.customer_id, series_of(till))
+            continue
+        if isinstance(change, CardChange):
             continue
         for one in change.changes:
             if one.path == "code" and isinstance(one.new, str):

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import structs
 
 from contracts import envelope, registry
+from contracts.cards import CardAssigned, CardBlocked, CardRequested
 from contracts.decoders import struct_of
 from contracts.envelope import MAX_BYTES, Headers, MessageError
 from contracts.journal import (
@@ -27,7 +28,9 @@ from messaging.responder import FORGED
 REMEMBERED = 64
 """Of this many entries per till the content is known, to tell a repeat from a number used again (I9)."""
 
-Change: TypeAlias = CustomerAdded | CustomerEdited
+CardChange: TypeAlias = CardAssigned | CardBlocked | CardRequested
+
+Change: TypeAlias = CustomerAdded | CustomerEdited | CardChange
 """What an entry says. An edit may also be a struct with the fields of the model."""
 
 _EDITED = registry.TYPE_OF[CustomerEdited]
@@ -125,8 +128,7 @@ def _read_edited(body: bytes) -> tuple[Headers, Change] | None:
 def _read_any(body: bytes) -> tuple[Headers, Change | None]:
     """Raises MessageError."""
     whole = registry.decode(body)
-    data = whole.data if isinstance(whole.data, CustomerAdded | CustomerEdited) else None
-    return whole.headers, data
+    return whole.headers, whole.data if isinstance(whole.data, Change) else None
 
 
 def _entry(

@@ -9,6 +9,7 @@ from typing import Any
 from contracts import envelope
 from contracts.envelope import MessageError
 from contracts.registry import MESSAGES
+from erp_node.cards import CardDesk, answer_confirm, answer_issue, answer_lock, answer_release
 from erp_node.feed import Feed, answer_digest, answer_pull
 from erp_node.journal import Intake, apply_batch
 from erp_node.presence import answer_hello
@@ -37,6 +38,13 @@ HANDLED: Mapping[str, Handler] = MappingProxyType(
     {
         "customer.added": Handler(apply_batch, Intake),
         "customer.edited": Handler(apply_batch, Intake),
+        "card.assigned": Handler(apply_batch, Intake),
+        "card.blocked": Handler(apply_batch, Intake),
+        "card.requested": Handler(apply_batch, Intake),
+        "card.lock": Handler(answer_lock, CardDesk),
+        "card.confirm": Handler(answer_confirm, CardDesk),
+        "card.issue": Handler(answer_issue, CardDesk),
+        "card.release": Handler(answer_release, CardDesk),
         "feed.pull": Handler(answer_pull, Feed),
         "feed.digest_ask": Handler(answer_digest, Feed),
         "customer.search": Handler(answer_search, SearchDesk),

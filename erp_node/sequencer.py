@@ -12,8 +12,10 @@ from typing import TypeAlias
 
 import structlog
 
+from contracts.cards import CardStopped
 from contracts.feed import PAGE_ROWS
 from contracts.limits import RECORD_BYTES
+from contracts.topology import ALL
 from erp_node.pages import BuiltPage, PageBuilder
 from erp_node.pressure import Pressure
 from erp_node.store import feed as store
@@ -28,6 +30,12 @@ log = structlog.get_logger()
 
 PublishPage: TypeAlias = Callable[[BuiltPage], Awaitable[None]]
 """Sends a page to the tills that follow its scope. Raises MessagingError."""
+
+PublishStop: TypeAlias = Callable[[CardStopped], Awaitable[None]]
+"""Tells every till, past the feeds, that a card is blocked. Raises MessagingError."""
+
+STOPS = 200
+"""Blocks told in one go; more at once are an import's, and come down the feed."""
 
 MARKS = 2_000
 """Marks taken in one pass: as many as are numbered in about a tenth of a second."""
@@ -68,6 +76,7 @@ class Sequencer:
         pool: Pool,
         pages: PageBuilder,
         publish: PublishPage,
+        stop: PublishStop,
         pressure: Pressure,
         *,
         rng: random.Random,
@@ -76,6 +85,7 @@ class Sequencer:
         self._pressure = pressure
         self._pages = pages
         self._publish = publish
+        self._stop = stop
         self._rng = rng
         self._added = self._analysed = 0
         self._numbered_at = -LEISURE_AFTER_S
@@ -135,7 +145,8 @@ class Sequencer:
             await asyncio.sleep(min(LONGEST_REST_S, RESTS * worked))
 
     async def _tell(self, done: Pass, *, more: bool) -> None:
-        """Sends what was numbered, or only the heads when much more is coming."""
+        """Sends what was numbered, or only the heads when much more is coming; blocks of cards first (CARD-12)."""
+        await self._tell_stops(done.numbered)
         if more and await self._is_backlog():
             await self._announce(done.numbered)
             return
@@ -148,6 +159,12 @@ class Sequencer:
                 Reading(page.scope, page.to_seq, PAGE_ROWS) for page in pages if not page.complete
             ]
 
+    async def _tell_stops(self, numbered: Sequence[Numbered]) -> None:
+        for one in numbered:
+            if one.scope == ALL:
+                stops = await store.read_stops(self._pool, one.after, one.head, STOPS)
+                await self._send_each([self._stop(stop) for stop in stops])
+
     async def _announce(self, numbered: Sequence[Numbered]) -> None:
         heads = await store.read_heads(self._pool)
         scopes = [one.scope for one in numbered if one.scope in heads]
@@ -155,9 +172,10 @@ class Sequencer:
 
     async def _send(self, pages: Sequence[BuiltPage]) -> None:
         """Sends pages of different scopes; one that cannot be sent now will be pulled."""
-        results = await asyncio.gather(
-            *(self._publish(page) for page in pages), return_exceptions=True
-        )
+        await self._send_each([self._publish(page) for page in pages])
+
+    async def _send_each(self, sending: Sequence[Awaitable[None]]) -> None:
+        results = await asyncio.gather(*sending, return_exceptions=True)
         for failure in results:
             if isinstance(failure, MessagingError):
                 log.info("page not sent", action="feed.publish", reason=str(failure))

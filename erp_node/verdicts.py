@@ -273,11 +273,16 @@ def as_json(value: object) -> str | None:
 
 
 def _refused(place: Place, customer_id: UUID, refusal: Refusal) -> Decision:
+    return Decision(verdict=refused_verdict(place, customer_id, refusal))
+
+
+def refused_verdict(place: Place, customer_id: UUID, refusal: Refusal) -> Verdict:
+    """What a till is told of an entry of which nothing was applied."""
     params = {**refusal.params, "field": refusal.field} if refusal.field else dict(refusal.params)
-    return Decision(verdict=Verdict(
+    return Verdict(
         epoch=place.epoch, seq=place.seq, customer_id=customer_id,
         outcome="refused", code=refusal.code, params=params,
-    ))  # fmt: skip
+    )  # fmt: skip
 
 
 def _verdict(

@@ -129,7 +129,7 @@ class Reader:
         """What contracts.feed.Digest says of the rows held."""
         counts, sums = [0] * 256, [0] * 256
         for key, row in self.rows.items():
-            if row.state != "withdrawn" and row.kind in ("customer", "reference"):
+            if row.state != "withdrawn" and row.kind in ("customer", "reference", "card"):
                 counts[bucket_of(key)] += 1
                 sums[bucket_of(key)] = (sums[bucket_of(key)] + row.hash(key)) % 2**64
         return counts, sums

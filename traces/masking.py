@@ -131,11 +131,8 @@ class _Masking:
 
     def _row_key(self, key: str) -> str:
         kind, slash, code = key.partition("/")
-        return (
-            f"{kind}/{self._names.text(code)}"
-            if kind in personal.PERSONAL_ENTRIES and slash
-            else key
-        )
+        looks = personal.PERSONAL_ENTRIES.get(kind)
+        return key if looks is None or not slash else f"{kind}/{self.leaf(looks, code)}"
 
     def _phrase(self, phrase: str, column: Json) -> str:
         """As the words it will be compared with (`_column`)."""

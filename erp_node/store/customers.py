@@ -142,6 +142,12 @@ async def lock_customers(database: Database, ids: Iterable[UUID]) -> dict[UUID, 
     return {row["id"]: held_of(row) for row in rows}
 
 
+async def load_customers(database: Database, ids: Iterable[UUID]) -> dict[UUID, Held]:
+    """Those that exist, as they are."""
+    rows = await database.fetch(SQL["load_customers"], list(ids))
+    return {row["id"]: held_of(row) for row in rows}
+
+
 async def load_customer(database: Database, customer_id: UUID) -> Held | None:
     row = await database.fetchrow(SQL["load_customer"], customer_id)
     return held_of(row) if row else None

@@ -8,6 +8,11 @@ WHERE id = ANY ($1::uuid[])
 ORDER BY id
 FOR UPDATE;
 
+-- name: load_customers
+SELECT id, version, state, is_customer, everywhere, centres, editors, record::text AS record
+FROM customer
+WHERE id = ANY ($1::uuid[]);
+
 -- name: load_customer
 SELECT id, version, state, is_customer, everywhere, centres, editors, record::text AS record
 FROM customer

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from contracts.cards import Card, CardStopped
 from contracts.topology import TillAddress
 from erp_node.entries import Progress
 from erp_node.store.pool import Connection, Database, Pool, Row
@@ -237,6 +238,17 @@ async def put_progress(connection: Connection, told: Sequence[Told]) -> None:
     if lines:
         columns = [list(column) for column in zip(*lines, strict=True)]
         await connection.execute(SQL["put_progress"], *columns)
+
+
+async def read_stops(database: Database, after: int, head: int, limit: int) -> list[CardStopped]:
+    """Cards whose block was numbered behind a place and up to another in the feed of everybody (CARD-12)."""
+    rows = await database.fetch(SQL["read_stops"], after, head, limit)
+    return [
+        CardStopped(
+            version=row["version"], card=Card.model_validate_json(row["wire"]), at=row["changed_at"]
+        )
+        for row in rows
+    ]
 
 
 async def count_marks(connection: Connection, limit: int) -> int:

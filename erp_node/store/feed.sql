@@ -102,11 +102,13 @@ latest AS MATERIALIZED (
 ),
 seen AS MATERIALIZED (
     SELECT latest.*,
-        coalesce(customer.bucket, reference.bucket, 0) AS bucket,
-        CASE WHEN customer.fate IN ('bad', 'large') THEN NULL ELSE coalesce(customer.hash, reference.hash) END AS hash,
+        coalesce(customer.bucket, reference.bucket, card.bucket, 0) AS bucket,
+        CASE WHEN customer.fate IN ('bad', 'large') THEN NULL
+             ELSE coalesce(customer.hash, reference.hash, card.hash) END AS hash,
         CASE kind
             WHEN 'customer' THEN coalesce(customer.fate, 'gone')
             WHEN 'reference' THEN coalesce(reference.fate, 'gone')
+            WHEN 'card' THEN coalesce(card.fate, 'gone')
             ELSE 'number'
         END AS fate
     FROM latest
@@ -149,6 +151,16 @@ seen AS MATERIALIZED (
         WHERE latest.kind = 'reference' AND r.id = latest.entity
         OFFSET 0
     ) AS reference ON true
+    LEFT JOIN LATERAL (
+        SELECT ('x' || substr(md5('card/' || k.number_key), 1, 2))::bit(8)::integer AS bucket, 'number' AS fate,
+            CASE
+                WHEN latest.scope IN (SELECT card_scopes(k.state, k.customer_id))
+                THEN row_hash('card/' || k.number_key, k.version, 'active', '*', k.wire)
+            END AS hash
+        FROM card k
+        WHERE latest.kind = 'card' AND k.id = latest.entity
+        OFFSET 0
+    ) AS card ON true
 ),
 waiting AS MATERIALIZED (
     SELECT scope, kind, entity FROM seen
@@ -217,6 +229,13 @@ FROM (
 ) AS pass
 LEFT JOIN (touched LEFT JOIN progress USING (scope)) ON true
 ORDER BY scope;
+
+-- name: read_stops
+-- Blocked cards among the places ($1, $2] of the feed of everybody, $3 at most.
+SELECT k.version, k.wire, k.changed_at
+FROM feed_entry e JOIN card k ON k.id = e.entity
+WHERE e.scope = 'all' AND e.seq > $1 AND e.seq <= $2 AND e.kind = 'card' AND k.state = 'blocked'
+ORDER BY e.seq LIMIT $3;
 
 -- name: count_marks
 SELECT count(*) FROM (SELECT FROM feed_mark LIMIT $1) AS waiting;
@@ -300,6 +319,13 @@ SELECT asked.number, row.seq, row.before < $4 AS kept, convert_to(CASE WHEN row.
                 ELSE ',"state":"withdrawn"}'
             END
         FROM reference r WHERE r.id = row.entity)
+    WHEN 'card' THEN (
+        SELECT '{"kind":"card","key":"card/' || k.number_key || '","version":' || k.version
+            || CASE
+                WHEN asked.scope IN (SELECT card_scopes(k.state, k.customer_id)) THEN ',"record":' || k.wire || '}'
+                ELSE ',"state":"withdrawn"}'
+            END
+        FROM card k WHERE k.id = row.entity)
     WHEN 'verdict' THEN (
         SELECT '{"kind":"verdict","key":"' || v.id || '","version":1,"record":'
             || (v.record || jsonb_build_object('epoch', v.epoch, 'seq', v.seq))::text || '}'
@@ -319,7 +345,7 @@ CROSS JOIN LATERAL (
         SELECT seq, kind, entity FROM feed_entry
         WHERE scope = asked.scope AND seq > asked.place
           AND ($5::smallint IS NULL OR bucket = $5)
-          AND NOT ($6 AND hash IS NULL AND kind IN ('customer', 'reference'))
+          AND NOT ($6 AND hash IS NULL AND kind IN ('customer', 'reference', 'card'))
         ORDER BY seq
         LIMIT $3
     ) AS entry

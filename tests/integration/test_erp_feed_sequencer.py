@@ -62,7 +62,7 @@ def exchange() -> Exchange:
 
 @pytest.fixture
 def sequencer(pool: Pool, exchange: Exchange, builder: PageBuilder) -> Sequencer:
-    return Sequencer(pool, builder, exchange, Pressure(time.monotonic), rng=random.Random(1))
+    return Sequencer(pool, builder, exchange, exchange.stop, Pressure(time.monotonic), rng=random.Random(1))
 
 
 @pytest.fixture

@@ -65,6 +65,6 @@ async def test_numbering_rests_longer_while_changes_wait(
     pressure = Pressure(Seconds())
     pressure.note(entries)
     nothing: Any = None
-    sequencer = Sequencer(nothing, nothing, nothing, pressure, rng=random.Random(1))
+    sequencer = Sequencer(nothing, nothing, nothing, nothing, pressure, rng=random.Random(1))
     await sequencer._rest(worked)
     assert slept == [pytest.approx(rests)]

@@ -1,0 +1,100 @@
+"""What becomes of tills' journal entries about cards: the first to arrive keeps the card, the others are told
+(CARD-8, CARD-9, CARD-12, CARD-13)."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from contracts.cards import CardAssigned, CardBlocked, CardRequested, Wanted
+from contracts.journal import Verdict
+from contracts.topology import user_of
+from erp_node.card_rules import Asker, decide_assign, decide_block, decide_issue, virtual_number
+from erp_node.card_table import CardTable, Deed
+from erp_node.entries import CardChange, Change
+from erp_node.refusals import Refusal
+from erp_node.store.cards import Letter
+from erp_node.store.customers import Held
+from erp_node.verdicts import Place, refused_verdict
+
+
+def apply_card_entry(
+    table: CardTable, place: Place, change: CardChange, customer: Held | None
+) -> Verdict | None:
+    """Decides one entry on the table; what the till is told when not all of it was applied."""
+    till = place.till
+    deed = Deed(change.author.operator, user_of(till.pos_id), change.author.at)
+    asker = Asker(till.pos_id, till.centre, table.now)
+    match change:
+        case CardAssigned():
+            refusal = _assign(table, change, change.card, change.token, customer, asker, deed)
+        case CardBlocked():
+            refusal = _block(table, change, customer, asker, deed)
+        case CardRequested():
+            refusal = _issue(table, change, customer, place, asker, deed)
+    if refusal is None:
+        return None
+    named = {"name": customer.display_name if customer else "", **refusal.params}
+    return refused_verdict(place, change.customer_id, replace(refusal, params=named))
+
+
+def numbers_in(change: Change) -> Iterator[str]:
+    """The numbers of the cards that an entry is about."""
+    match change:
+        case CardAssigned():
+            yield change.card.number
+        case CardBlocked():
+            yield change.number
+            if change.replacement is not None:
+                yield change.replacement.number
+        case CardRequested():
+            yield virtual_number(change.request_id)
+
+
+def _assign(
+    table: CardTable,
+    change: CardAssigned | CardBlocked,
+    wanted: Wanted,
+    token: int | None,
+    customer: Held | None,
+    asker: Asker,
+    deed: Deed,
+) -> Refusal | None:
+    card = table.card(wanted.number)
+    decided = decide_assign(card, wanted, table.scene(customer), asker, token)
+    if isinstance(decided, Refusal):
+        return table.refuse(card, decided, change.customer_id, deed)
+    table.put(decided, "assigned", deed, token=token)
+    return None
+
+
+def _block(
+    table: CardTable, change: CardBlocked, customer: Held | None, asker: Asker, deed: Deed
+) -> Refusal | None:
+    """A block stands whether or not the next card can be given."""
+    card = table.card(change.number)
+    decided = decide_block(card, change.customer_id, change.reason)
+    if isinstance(decided, Refusal):
+        return table.refuse(card, decided, change.customer_id, deed)
+    table.put(decided, "blocked", deed, reason=change.reason)
+    if change.replacement is None:
+        return None
+    return _assign(table, change, change.replacement, change.token, customer, asker, deed)
+
+
+def _issue(
+    table: CardTable,
+    change: CardRequested,
+    customer: Held | None,
+    place: Place,
+    asker: Asker,
+    deed: Deed,
+) -> Refusal | None:
+    card = table.card(virtual_number(change.request_id))
+    scene = table.scene(customer)
+    decided = decide_issue(card, change.type, change.request_id, scene, asker)
+    if isinstance(decided, Refusal):
+        return table.refuse(card, decided, change.customer_id, deed)
+    if decided is not card:
+        language = place.till.settings.language
+        table.send(Letter(change.request_id, card.key, change.customer_id, language))
+        table.put(decided, "assigned", deed, request=change.request_id)
+    return None
