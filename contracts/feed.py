@@ -66,7 +66,7 @@ class ReferenceRow(Row):
 
 
 class CardRow(Row):
-    """A card; it goes where its customer goes, and once it is blocked to everybody (CARD-12). Its key: cards.row_key."""
+    """A card (its key: cards.row_key): where its customer is, and everywhere once it is blocked (CARD-12)."""
 
     kind: Literal["card"] = "card"
     record: Card | None = None

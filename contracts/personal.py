@@ -143,7 +143,6 @@ _CARDS: dict[str, Kind] = {
     "Card.type": "plain",
     "Card.state": "plain",
     "Card.reason": "plain",
-    "Card.value": "plain",
     "Wanted.number": "number",
     "Wanted.type": "plain",
     "CardBlocked.number": "number",
@@ -221,7 +220,9 @@ NAMED_PARAMS: dict[str, Kind] = {
     "asked": "text",
     "code": "text",
     "number": "number",
+    "card": "number",
     "until": "plain",
+    "why": "plain",
 }
 """Parameters of texts by name; one that is not here is personal."""
 

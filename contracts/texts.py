@@ -28,17 +28,20 @@ class _AsWritten(dict[str, str]):
 
 
 def text(code: str, params: Mapping[str, str] = _NO_PARAMS, language: Language = FALLBACK) -> str:
-    """The text of a code with its parameters filled in; `field`, a path, is shown by its label.
+    """The text of a code with its parameters filled in; `field`, a path, is shown by its label, `why`, a code, by its
+    text.
 
     A code without text (a newer partner's) stands for itself: people see it rather than nothing.
     """
     template = catalogue(language).get(code)
     if template is None:
         return code
-    shown = {
-        name: field_label(value, language) if name == "field" else value
-        for name, value in params.items()
-    }
+    shown = dict(params)
+    if "field" in params:
+        shown["field"] = field_label(params["field"], language)
+    if "why" in params:
+        others = {name: value for name, value in params.items() if name != "why"}
+        shown["why"] = text(params["why"], others, language)
     return template.format_map(_AsWritten(shown))
 
 

@@ -32,8 +32,28 @@ def apply_card_entry(
             refusal = _issue(table, change, customer, place, asker, deed)
     if refusal is None:
         return None
-    named = {"name": customer.display_name if customer else "", **refusal.params}
-    return refused_verdict(place, change.customer_id, replace(refusal, params=named))
+    code, number = _undone(table, change)
+    name = customer.display_name if customer else ""
+    told = {**refusal.params, "name": name, "card": number, "why": refusal.code}
+    return refused_verdict(place, change.customer_id, replace(refusal, code=code, params=told))
+
+
+def _undone(table: CardTable, change: CardChange) -> tuple[str, str]:
+    """What was not done, and with which card. A block stands whatever became of the next card."""
+    match change:
+        case CardAssigned():
+            return "card.undone", change.card.number
+        case CardBlocked():
+            card = table.card(change.number)
+            if (
+                card.state == "blocked"
+                and card.customer_id == change.customer_id
+                and change.replacement
+            ):
+                return "card.undone", change.replacement.number
+            return "card.not_blocked", change.number
+        case CardRequested():
+            return "card.not_issued", ""
 
 
 def numbers_in(change: Change) -> Iterator[str]:

@@ -7,7 +7,7 @@ raises BadRequest as erp_node.questions.read_question does.
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
 from uuid import UUID
@@ -90,7 +90,7 @@ class Counter:
         return await case.answer
 
     async def _decide_all(self) -> None:
-        while cases := [one for one in self._waiting[:AT_ONCE]]:
+        while cases := list(self._waiting[:AT_ONCE]):
             del self._waiting[: len(cases)]
             cases = [one for one in cases if not one.answer.done()]
             try:
@@ -238,9 +238,7 @@ def _issue(
     if isinstance(decided, Refusal):
         return _refused(table, card, decided, asked.customer_id, deed)
     if decided is not card:
-        table.send(
-            Letter(asked.request_id, card.key, asked.customer_id, till.settings.language)
-        )
+        table.send(Letter(asked.request_id, card.key, asked.customer_id, till.settings.language))
     return _given(table.put(decided, "assigned", deed, request=asked.request_id), customer, till)
 
 

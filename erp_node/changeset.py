@@ -111,9 +111,7 @@ class Changeset:
             self.undone.holdings.append((place.till.pos_id, change.customer_id))
         self._answer(place, decision.verdict)
 
-    def _store(
-        self, place: Place, change: CustomerAdded | CustomerEdited, customer: Held
-    ) -> None:
+    def _store(self, place: Place, change: CustomerAdded | CustomerEdited, customer: Held) -> None:
         before = self.customers.get(customer.id)
         self.customers[customer.id] = customer
         if before is None or before.code != customer.code:

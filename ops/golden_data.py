@@ -1,14 +1,32 @@
 """What is in the golden samples: of every message its full and its minimal data (ops.golden_samples writes them)."""
 
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from uuid import UUID
 
 from pydantic import BaseModel
 
+from contracts.cards import (
+    Card,
+    CardAssigned,
+    CardBlocked,
+    CardConfirm,
+    CardGiven,
+    CardIssue,
+    CardLock,
+    CardLocked,
+    CardRelease,
+    CardReleased,
+    CardRequested,
+    CardStopped,
+    Wanted,
+    row_key,
+)
 from contracts.changes import Change
 from contracts.customers import Address, Consent, Contact, Customer
 from contracts.feed import (
     BUCKETS,
+    CardRow,
     CustomerRow,
     Digest,
     DigestAsk,
@@ -84,6 +102,14 @@ FULL_CUSTOMER = Customer(
 )  # fmt: skip
 SMALL_CUSTOMER = Customer(kind="business", code="K-7")
 
+REQUEST_ID = UUID("5b0d3a0c-8f0e-4a43-9a53-0c8d0d3c1f11")
+FULL_CARD = Card(
+    number="2900012345", form="voucher", type="plastic", state="blocked", customer_id=CUSTOMER_ID, points=120,
+    reason="lost", reusable=True, value=Decimal("5.00"),
+)  # fmt: skip
+SMALL_CARD = Card(number="A1")
+NEXT = Wanted(number="2900012346", type="plastic")
+
 FULL_VERDICT = Verdict(
     epoch=JOURNAL, seq=42, content="9f1c04be", customer_id=CUSTOMER_ID, outcome="conflict", code="customer.conflict",
     params={"name": "Lefèvre Jean-François"}, lost=[LostValue(path="phone", stands="0478", lost="0499")],
@@ -114,6 +140,7 @@ def _full_page() -> Page:
         ),
         CustomerRow(key=str(OTHER_ID), version=4, state="withdrawn"),
         *reference,
+        CardRow(key=row_key(FULL_CARD.number), version=5, record=FULL_CARD),
         VerdictRow(key="4c1d2e3f-5a6b-4c7d-8e9f-0a1b2c3d4e5f", version=1, record=FULL_VERDICT),
         ProgressRow(key=JOURNAL, version=42, record=FULL_PROGRESS),
     ]
@@ -277,6 +304,76 @@ DATA: dict[str, tuple[BaseModel, BaseModel]] = {
             applied_seq=0,
             now=NOON,
         ),
+    ),
+    "card.assigned": (
+        CardAssigned(customer_id=CUSTOMER_ID, card=NEXT, token=7, author=AUTHOR),
+        CardAssigned(customer_id=OTHER_ID, card=Wanted(number="A1"), author=AUTHOR),
+    ),
+    "card.blocked": (
+        CardBlocked(
+            customer_id=CUSTOMER_ID,
+            number="2900012345",
+            reason="lost",
+            replacement=NEXT,
+            token=7,
+            author=AUTHOR,
+        ),
+        CardBlocked(customer_id=OTHER_ID, number="A1", reason="lost", author=AUTHOR),
+    ),
+    "card.requested": (
+        CardRequested(
+            customer_id=CUSTOMER_ID, request_id=REQUEST_ID, type="virtual", author=AUTHOR
+        ),
+        CardRequested(customer_id=OTHER_ID, request_id=REQUEST_ID, type="v", author=AUTHOR),
+    ),
+    "card.lock": (
+        CardLock(customer_id=CUSTOMER_ID, card=NEXT),
+        CardLock(customer_id=OTHER_ID, card=Wanted(number="A1")),
+    ),
+    "card.locked": (
+        CardLocked(
+            number="2900012346",
+            token=7,
+            lasts_s=60.0,
+            refusal="card.locked",
+            params={"until": "12:01"},
+        ),
+        CardLocked(number="A1", refusal="card.unknown"),
+    ),
+    "card.confirm": (
+        CardConfirm(
+            customer_id=CUSTOMER_ID,
+            card=NEXT,
+            token=7,
+            blocks="2900012345",
+            reason="lost",
+            author=AUTHOR,
+        ),
+        CardConfirm(customer_id=OTHER_ID, card=Wanted(number="A1"), token=1, author=AUTHOR),
+    ),
+    "card.issue": (
+        CardIssue(customer_id=CUSTOMER_ID, request_id=REQUEST_ID, type="virtual", author=AUTHOR),
+        CardIssue(customer_id=OTHER_ID, request_id=REQUEST_ID, type="v", author=AUTHOR),
+    ),
+    "card.given": (
+        CardGiven(
+            number="2900012345",
+            refusal="card.field_required",
+            params={"field": "phone"},
+            scope="all.customers",
+            version=5,
+            card=FULL_CARD,
+        ),
+        CardGiven(refusal="customer.unknown"),
+    ),
+    "card.release": (CardRelease(number="2900012346", token=7), CardRelease(number="A1", token=1)),
+    "card.released": (
+        CardReleased(number="2900012346", released=True),
+        CardReleased(number="A1", released=False),
+    ),
+    "card.stopped": (
+        CardStopped(version=5, card=FULL_CARD, at=NOON),
+        CardStopped(version=1, card=SMALL_CARD, at=NOON),
     ),
     "erp.refused": (
         Refused(code="feed.not_yours", params={"scope": "pos.paris-1"}),

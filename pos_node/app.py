@@ -23,6 +23,7 @@ from messaging.rpc import Requester
 from pos_node import journal
 from pos_node.api.app import make_api
 from pos_node.api.till import Till, no_trouble
+from pos_node.cards import Cards
 from pos_node.catchup import CatchUp, try_following
 from pos_node.codes import Codes
 from pos_node.contact import Contact
@@ -216,7 +217,11 @@ async def make_node(outside: Outside) -> Node:
     feed = FeedQueue(
         store, address.scopes, side, catch_up.want, tidying.note, later=enrolled.will_follow
     )
-    urgent = Urgent(presence, relay)
+    cards = Cards(
+        store, questions, online=online, wake_relay=relay.wake,
+        pos_id=pos_id, centre=address.centre, clock=clock, rng=rng,
+    )  # fmt: skip
+    urgent = Urgent(presence, relay, cards)
     incoming.add(
         OrderedConsumer(
             address.feed_queue,
@@ -231,7 +236,14 @@ async def make_node(outside: Outside) -> Node:
     outgoing.add(publisher)
     asking.add(requester)
     asking.add(
-        OrderedConsumer(address.urgent_queue, urgent.handle, set_aside, rng=rng, observer=observer)
+        OrderedConsumer(
+            address.urgent_queue,
+            urgent.handle,
+            set_aside,
+            rng=rng,
+            transient=(StoreError,),
+            observer=observer,
+        )
     )
     asking.listen(lambda state: catch_up.want_all() if state.ready else None)
     operators = Operators(store, Passwords(), clock.now, centre=address.centre, pos_id=pos_id)
@@ -246,7 +258,7 @@ async def make_node(outside: Outside) -> Node:
             store, Codes(questions, contact, online=online), wake_relay=relay.wake,
             pos_id=pos_id, centre=address.centre, clock=clock, rng=rng,
         ),
-        searches=searches, presence=presence, relay=relay, operators=operators, sessions=sessions,
+        cards=cards, searches=searches, presence=presence, relay=relay, operators=operators, sessions=sessions,
         gate=Gate(sessions, operators.find), clock=clock, loading=catch_up.loading, tidying=tidying.pending,
         storage=outside.storage, moved=enrolled.moved,
     )  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
+from contracts.cards import Card
 from contracts.envelope import MessageError
 from contracts.feed import ABSORBING, RowStruct
 from contracts.journal import Progress, Verdict
@@ -24,7 +25,7 @@ from pos_node.store.arrivals import (
     Fold,
     Trouble,
     apply_customers,
-    apply_reference,
+    apply_keyed,
     text_of,
 )
 from pos_node.store.cursors import Cursor, read_cursor, seq_by_scope, write_cursor
@@ -160,6 +161,10 @@ def apply_rows(connection: sqlite3.Connection, page: Page, side: JournalSide) ->
                 trouble += _each(
                     page.scope, rows, lambda row: _apply_reference(connection, page.scope, row)
                 )
+            case "card":
+                trouble += _each(
+                    page.scope, rows, lambda row: _apply_card(connection, page.scope, row)
+                )
             case "verdict":
                 trouble += _each(
                     page.scope, rows, lambda row: _apply_verdict(connection, row, side)
@@ -205,7 +210,15 @@ def _apply_reference(connection: sqlite3.Connection, scope: str, row: RowStruct)
             _reference.validate_json(text_of(row))
         except ValidationError as error:
             raise Broken(_first_of(error)) from None
-    apply_reference(connection, scope, [row])
+    apply_keyed(connection, scope, [row])
+
+
+def _apply_card(connection: sqlite3.Connection, scope: str, row: RowStruct) -> None:
+    if not row.key.startswith("card/"):
+        raise Broken("key: not a card's")
+    if row.state == "active":
+        _read(Card, row)
+    apply_keyed(connection, scope, [row])
 
 
 def _apply_verdict(connection: sqlite3.Connection, row: RowStruct, side: JournalSide) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from pos_node.cards import Cards
 from pos_node.feed import apply_page
 from pos_node.presence import Presence
 from pos_node.relay import Relay
@@ -13,5 +14,6 @@ HANDLED: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "feed.page": apply_page,
         "erp.beat": Presence.hear_beat,
         "journal.resend": Relay.resend,
+        "card.stopped": Cards.hear_stopped,
     }
 )

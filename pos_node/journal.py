@@ -13,6 +13,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from contracts import changes, envelope
+from contracts.cards import CardAssigned, CardBlocked, CardRequested
 from contracts.customers import Customer
 from contracts.envelope import Headers
 from contracts.journal import (
@@ -31,7 +32,8 @@ from pos_node.store import journal as rows
 from pos_node.store.journal import Entry
 from pos_node.store.notices import add_notice
 
-LocalChange = CustomerAdded | CustomerEdited
+CustomerChange = CustomerAdded | CustomerEdited
+LocalChange = CustomerChange | CardAssigned | CardBlocked | CardRequested
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Stamp:
     at: datetime
 
 
-def overlay(record: Customer | None, local: Sequence[LocalChange]) -> Customer | None:
+def overlay(record: Customer | None, local: Sequence[CustomerChange]) -> Customer | None:
     """The record with local changes made to it: what the till shows until their outcome is here.
 
     A change that no longer fits the record is left out: the ERP will say what became of it. None
@@ -240,7 +242,7 @@ def _entry(change: LocalChange, stamp: Stamp, epoch: str, seq: int) -> Entry:
     return Entry(epoch, seq, stamp.entry_id, kind.name, change.customer_id, body, stamp.at)
 
 
-def _read(type_: str, body: bytes) -> LocalChange:
+def _read(type_: str, body: bytes) -> CustomerChange:
     _, raw = envelope.split(body)
     change = envelope.read_data(MESSAGES[type_].model, raw)
     assert isinstance(change, CustomerAdded | CustomerEdited)

@@ -22,6 +22,7 @@ from contracts.reference import Operator
 from pos_node import journal
 from pos_node.api.app import make_api
 from pos_node.api.till import Till
+from pos_node.cards import Cards
 from pos_node.codes import Codes
 from pos_node.contact import Contact
 from pos_node.customers import Customers
@@ -199,7 +200,7 @@ async def _till(store: Store, folder: Path) -> TestTill:
     at_start = await open_epoch(store, folder / "epoch", rng)
     await store.write(
         put_reference,
-        operator("anne", "customer.edit"),
+        operator("anne", "customer.edit", "card.assign", "card.block"),
         operator("ben"),
         operator("zoe", "customer.edit", active=False),
         priority=Priority.FEED,
@@ -241,6 +242,16 @@ async def _till(store: Store, folder: Path) -> TestTill:
         customers=Customers(
             store,
             Codes(questions, contact, online=lambda: presence.online),
+            wake_relay=relay.wake,
+            pos_id="p1",
+            centre="C1",
+            clock=clock,
+            rng=rng,
+        ),
+        cards=Cards(
+            store,
+            questions,
+            online=lambda: presence.online,
             wake_relay=relay.wake,
             pos_id="p1",
             centre="C1",

@@ -2,6 +2,7 @@
 
 from fastapi import FastAPI
 
+from pos_node.api.cards import cards_router
 from pos_node.api.customers import customers_router
 from pos_node.api.language import TillLanguage
 from pos_node.api.notices import notices_router
@@ -41,6 +42,7 @@ def make_api(till: Till, version: str) -> FastAPI:
         routers=(
             session_router(till.sessions, till.gate, till.operators.log_in),
             customers_router(till),
+            cards_router(till),
             searches_router(till),
             views_router(till),
             notices_router(till),

@@ -7,15 +7,17 @@ from uuid import UUID
 from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
 
 from contracts.customers import Customer
-from contracts.reference import AttributeDefinition
+from contracts.reference import AttributeDefinition, CardType
 from contracts.search import SHOWN_AT_MOST, Criteria
 from contracts.settings import Settings
 from contracts.texts import Language
+from pos_node.api.cards import card_shown
 from pos_node.api.criteria import criteria_of
 from pos_node.api.models import (
     AttributeShown,
     BannerShown,
     BasicData,
+    CardShown,
     CustomerLine,
     CustomerList,
     CustomerShown,
@@ -81,8 +83,11 @@ def customers_router(till: Till) -> APIRouter:
         stored = await _held(till, customer_id)
         shown = await _shown(till, stored, who.account, request)
         attributes = await till.store.read(read_entries, AttributeDefinition)
+        types = await till.store.read(read_entries, CardType)
+        language = language_of(request)
+        cards = [card_shown(one, types, language) for one in await till.cards.list(customer_id)]
         response.headers["ETag"] = etag(shown.etag)
-        return _preview(shown, attributes, language_of(request))
+        return _preview(shown, attributes, cards, language)
 
     @router.post("", status_code=201, responses=problems(401, 403, 409))
     async def add_customer(
@@ -192,7 +197,10 @@ def _tagged(shown: CustomerShown, response: Response) -> CustomerShown:
 
 
 def _preview(
-    shown: CustomerShown, attributes: tuple[AttributeDefinition, ...], language: Language
+    shown: CustomerShown,
+    attributes: tuple[AttributeDefinition, ...],
+    cards: list[CardShown],
+    language: Language,
 ) -> Preview:
     record = shown.record
     labels = {one.code: one.labels.get(language, one.code) for one in attributes}
@@ -208,6 +216,7 @@ def _preview(
         ],
         description=record.description,
         contacts=[one for one in record.contacts if one.state == "active"],
+        cards=cards,
     )
 
 

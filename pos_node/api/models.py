@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from contracts.cards import CardForm, CardNumber, CardState
 from contracts.customers import Address, Contact, Country, Customer, CustomerKind
 from contracts.journal import LostValue
 from contracts.search import FoundCustomer
@@ -134,6 +135,77 @@ class CustomerShown(BaseModel):
     record: Customer
 
 
+class ListEntry(BaseModel):
+    """One entry of a list the ERP keeps."""
+
+    code: str
+    label: str
+    values: Annotated[list[str], Field(description="the choice, of an attribute that has one")] = []
+    customer_kind: CustomerKind | None = None
+    text: Annotated[str | None, Field(description="the full text of a consent")] = None
+
+
+class CardShown(BaseModel):
+    """One of a customer's cards (CARD-10)."""
+
+    number: Annotated[
+        str | None, Field(description="null: a virtual card whose number is still to come")
+    ]
+    form: CardForm
+    type: str | None
+    label: Annotated[str | None, Field(description="of the type")]
+    state: CardState
+    points: int
+    reason: Annotated[str | None, Field(description="why it is blocked")]
+    waiting: Annotated[bool, Field(description="the ERP has not answered yet")]
+
+
+class CardsShown(BaseModel):
+    """A customer's cards, those that work first, and the types a new one can have (CARD-5)."""
+
+    cards: list[CardShown]
+    types: list[ListEntry]
+    verify_on_issue: Annotated[
+        bool, Field(description="a card is given only when the ERP confirms (CARD-8)")
+    ]
+
+
+class CardWanted(BaseModel):
+    """The card a customer is to get; without a number it is a virtual one (CARD-9)."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"number": "2900012345"}]}
+    )
+
+    number: CardNumber | None = None
+    type: Annotated[
+        str | None, Field(max_length=60, description="needed where there is a choice")
+    ] = None
+
+
+class BlockWanted(BaseModel):
+    """Why a card is blocked, and the next card if there is to be one (CARD-12, CARD-13)."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"reason": "lost"}]})
+
+    reason: Annotated[str, Field(min_length=1, max_length=120)]
+    new_card: CardWanted | None = None
+
+
+class CardOutcome(Shown):
+    """What came of it: `card.issued`, `card.virtual_requested`, or `card.is_blocked` and no card."""
+
+    card: CardShown | None
+
+
+class CardOwner(BaseModel):
+    """A card looked up by its number, and whose it is (CARD-1)."""
+
+    card: CardShown
+    customer_id: UUID | None
+    here: Annotated[bool, Field(description="the till holds this customer")]
+
+
 class BasicData(BaseModel):
     kind: CustomerKind
     code: str
@@ -155,6 +227,9 @@ class Preview(CustomerShown):
     attributes: list[AttributeShown]
     description: Annotated[str | None, Field(description="written in the ERP (CUST-11)")]
     contacts: Annotated[list[Contact], Field(description="contact persons, or family members")]
+    cards: Annotated[
+        list[CardShown], Field(description="loyalty cards, those that work first (CARD-10)")
+    ]
 
 
 class SearchShown(BaseModel):
@@ -191,16 +266,6 @@ class ViewShown(BaseModel):
     columns: list[str]
     default_column: str
     possible_columns: list[ColumnShown]
-
-
-class ListEntry(BaseModel):
-    """One entry of a list the ERP keeps."""
-
-    code: str
-    label: str
-    values: Annotated[list[str], Field(description="the choice, of an attribute that has one")] = []
-    customer_kind: CustomerKind | None = None
-    text: Annotated[str | None, Field(description="the full text of a consent")] = None
 
 
 class LinkShown(BaseModel):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from messaging.clock import Clock
+from pos_node.cards import Cards
 from pos_node.customers import Customers
 from pos_node.enrolment import Moved
 from pos_node.operators import Operators
@@ -38,6 +39,7 @@ class Till:
     centre: str
     store: Store
     customers: Customers
+    cards: Cards
     searches: Searches
     presence: Presence
     relay: Relay

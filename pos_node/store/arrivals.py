@@ -24,6 +24,9 @@ from pos_node.store.words import WordsChange, change_words
 _SQL = load_sql("arrivals.sql")
 _AT_ONCE = 500
 
+KEYED = ("reference", "card")
+"""Kinds of rows that are stored by a text, `<kind>/<code>`, each in the table of its name."""
+
 
 class Broken(ValueError):
     """The row cannot be stored; the text says why."""
@@ -62,8 +65,8 @@ def apply_customers(
     return trouble
 
 
-def apply_reference(connection: sqlite3.Connection, scope: str, rows: Iterable[RowStruct]) -> None:
-    """Stores rows of kind reference, by the same rules as customers."""
+def apply_keyed(connection: sqlite3.Connection, scope: str, rows: Iterable[RowStruct]) -> None:
+    """Stores rows of the kinds in KEYED, by the same rules as customers."""
     for row in rows:
         held = _find_held(connection, row)
         if row.state in ABSORBING:
@@ -72,7 +75,28 @@ def apply_reference(connection: sqlite3.Connection, scope: str, rows: Iterable[R
         if fate_of(held, scope, row.version, row.state, met=met) is Fate.TAKE:
             record = text_of(row) if row.state == "active" else None
             version = _version(row, held, met)
-            connection.execute(_SQL["put_reference"], (row.key, scope, version, row.state, record))
+            values = (row.key, scope, version, row.state, record)
+            if row.kind == "card":
+                connection.execute(_SQL["put_card"], (*values, _owner_of(row)))
+            else:
+                connection.execute(_SQL["put_reference"], values)
+
+
+class _Owned(msgspec.Struct):
+    customer_id: str | None = None
+
+
+_read_owned = msgspec.json.Decoder(_Owned).decode
+
+
+def _owner_of(row: RowStruct) -> str | None:
+    """Whose card an active row is. Raises Broken."""
+    if row.state != "active":
+        return None
+    try:
+        return _read_owned(row.record).customer_id
+    except msgspec.DecodeError as error:
+        raise Broken(f"record: {error}") from None
 
 
 def holds_newer(connection: sqlite3.Connection, rows: Iterable[RowStruct]) -> bool:
@@ -87,8 +111,9 @@ def holds_newer(connection: sqlite3.Connection, rows: Iterable[RowStruct]) -> bo
 def _find_held(connection: sqlite3.Connection, row: RowStruct) -> Held | None:
     """None also of what has no versions here: progress, verdicts, a customer's row whose key is none."""
     found = None
-    if row.kind == "reference":
-        found = connection.execute(_SQL["held_reference"], (row.key,)).fetchone()
+    if row.kind in KEYED:
+        held = _SQL["held_keyed"].format(table=row.kind)
+        found = connection.execute(held, (row.key,)).fetchone()
     elif row.kind == "customer":
         with suppress(Broken):
             found = connection.execute(_SQL["held_customer"], (id_of(row.key),)).fetchone()

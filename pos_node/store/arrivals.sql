@@ -1,7 +1,7 @@
 -- Rows of the feed, many at a time.
 
 -- name: pending
-SELECT DISTINCT customer_id FROM journal
+SELECT DISTINCT customer_id FROM journal WHERE type >= 'customer.' AND type < 'customer/'
 
 -- name: add
 INSERT INTO customer (scope, version, state, editors, record, shown, words, code_key, tax_key, row, id)
@@ -30,10 +30,16 @@ ON CONFLICT (scope, key) DO UPDATE SET version = excluded.version, state = exclu
 -- name: held_customer
 SELECT scope, version, state FROM customer WHERE id = ?
 
--- name: held_reference
-SELECT scope, version, state FROM reference WHERE key = ?
+-- Of `reference` and `card` alike.
+-- name: held_keyed
+SELECT scope, version, state FROM {table} WHERE key = ?
 
 -- name: put_reference
 INSERT INTO reference (key, scope, version, state, record) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET scope = excluded.scope, version = excluded.version,
     state = excluded.state, record = excluded.record
+
+-- name: put_card
+INSERT INTO card (key, scope, version, state, record, customer_id) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (key) DO UPDATE SET scope = excluded.scope, version = excluded.version,
+    state = excluded.state, record = excluded.record, customer_id = excluded.customer_id

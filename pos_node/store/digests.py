@@ -7,7 +7,7 @@ from itertools import chain, islice
 from typing import NamedTuple, TypeAlias
 
 from contracts.feed import BUCKETS, Digest, State, bucket_of, row_hash, row_text
-from pos_node.store.arrivals import id_of, withdraw_customers
+from pos_node.store.arrivals import KEYED, id_of, withdraw_customers
 from pos_node.store.cursors import read_cursor
 from pos_node.store.queries import load_sql
 
@@ -56,8 +56,9 @@ def read_hashed(
             text = "*" if editors is None else editors
             yield HashedRow(key_of(id_), version, "active", text, record)
         breathe()
-    for key, version, record in connection.execute(_SQL["reference"], (scope,)):
-        yield HashedRow(key, version, "active", "*", record)
+    for table in KEYED:
+        for key, version, record in connection.execute(_SQL["keyed"].format(table=table), (scope,)):
+            yield HashedRow(key, version, "active", "*", record)
     for key, version, state in connection.execute(_SQL["gone"], (scope,)):
         yield HashedRow(key, version, state, "*", "")
 
@@ -67,8 +68,13 @@ def keys_in_buckets(
 ) -> dict[str, int]:
     """Key and version of every row that a digest of a scope counts in these buckets."""
     customers = connection.execute(_SQL["ids"], (scope,))
-    others = connection.execute(_SQL["other_keys"], (scope, scope))
-    rows = chain(((key_of(id_), version) for id_, version in customers), others)
+    gone = connection.execute(_SQL["gone_keys"], (scope,))
+    keyed = (
+        (key, version)
+        for table in KEYED
+        for key, version, _ in connection.execute(_SQL["keyed"].format(table=table), (scope,))
+    )
+    rows = chain(((key_of(id_), version) for id_, version in customers), keyed, gone)
     return {key: version for key, version in rows if bucket_of(key) in buckets}
 
 
@@ -77,7 +83,10 @@ def remove_rows(connection: sqlite3.Connection, scope: str, stale: Mapping[str, 
     ids = []
     for key, version in stale.items():
         if "/" in key:
-            connection.execute(_SQL["withdraw_reference"], (scope, key, version))
+            for table in KEYED:
+                connection.execute(
+                    _SQL["withdraw_keyed"].format(table=table), (scope, key, version)
+                )
         elif connection.execute(_SQL["at_version"], (id_of(key), version)).fetchone():
             ids.append(id_of(key))
         connection.execute(_SQL["forget_gone"], (scope, key, version))

@@ -3,8 +3,8 @@
 -- name: customers
 SELECT id, version, editors, record FROM customer WHERE scope = ? AND state = 'active'
 
--- name: reference
-SELECT key, version, record FROM reference WHERE scope = ? AND state = 'active'
+-- name: keyed
+SELECT key, version, record FROM {table} WHERE scope = ? AND state = 'active'
 
 -- name: gone
 SELECT key, version, state FROM feed_gone WHERE scope = ?
@@ -12,13 +12,11 @@ SELECT key, version, state FROM feed_gone WHERE scope = ?
 -- name: ids
 SELECT id, version FROM customer WHERE scope = ? AND state = 'active'
 
--- name: other_keys
-SELECT key, version FROM reference WHERE scope = ? AND state = 'active'
-UNION ALL
+-- name: gone_keys
 SELECT key, version FROM feed_gone WHERE scope = ?
 
--- name: withdraw_reference
-UPDATE reference SET state = 'withdrawn', record = NULL
+-- name: withdraw_keyed
+UPDATE {table} SET state = 'withdrawn', record = NULL
 WHERE scope = ? AND key = ? AND version = ? AND state = 'active'
 
 -- name: forget_gone

@@ -179,11 +179,16 @@ def has_entries(connection: sqlite3.Connection) -> bool:
 
 
 def read_of_customer(
-    connection: sqlite3.Connection, customer_id: UUID
+    connection: sqlite3.Connection, customer_id: UUID, noun: str = "customer"
 ) -> tuple[tuple[str, bytes], ...]:
-    """Type and body of every entry about a customer, in the order they were made."""
+    """Type and body of every entry of a conversation about a customer, in the order they were made."""
     epoch = read_epoch(connection) or ""
-    return tuple(connection.execute(_SQL["of_customer"], (customer_id.bytes, epoch)))
+    return tuple(connection.execute(_SQL["of_customer"], (customer_id.bytes, noun, noun, epoch)))
+
+
+def read_of_cards(connection: sqlite3.Connection) -> tuple[tuple[str, bytes], ...]:
+    """Type and body of every entry about cards, in the order they were made."""
+    return tuple(connection.execute(_SQL["of_cards"], (read_epoch(connection) or "",)))
 
 
 def count_of_customer(connection: sqlite3.Connection, customer_id: UUID) -> int:

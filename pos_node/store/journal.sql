@@ -23,7 +23,11 @@ SELECT seq, at FROM journal WHERE epoch = ? AND seq > ? ORDER BY seq LIMIT 1
 -- In the order they were made, which no clock tells: entries of earlier numberings are all applied (those that were not
 -- got new numbers), and the names of numberings grow (store.journal.next_epoch).
 -- name: of_customer
-SELECT type, body FROM journal WHERE customer_id = ? ORDER BY epoch = ?, epoch, seq
+SELECT type, body FROM journal
+WHERE customer_id = ? AND type >= ? || '.' AND type < ? || '/' ORDER BY epoch = ?, epoch, seq
+
+-- name: of_cards
+SELECT type, body FROM journal WHERE type >= 'card.' AND type < 'card/' ORDER BY epoch = ?, epoch, seq
 
 -- name: count_of_customer
 SELECT count(*) FROM journal WHERE customer_id = ?

@@ -16,9 +16,11 @@ import msgspec
 from contracts.customers import Customer
 from contracts.feed import ABSORBING, RowStruct
 from pos_node.store.arrivals import (
+    KEYED,
     Broken,
     Fold,
     Trouble,
+    apply_keyed,
     content_of,
     has_words,
     id_of,
@@ -74,7 +76,10 @@ class LoadingFile:
             if row.state == "withdrawn":
                 continue
             try:
-                lines.append(self._line(scope, row, rule))
+                if row.kind in KEYED:
+                    apply_keyed(self._connection, scope, [row])
+                else:
+                    lines.append(self._line(scope, row, rule))
             except Broken as error:
                 trouble.append(Trouble(scope, row.key, str(error)))
         self._words.write()
@@ -157,6 +162,8 @@ def carry_over(
             _copy(old, new, table, f"SELECT * FROM {table} WHERE scope = ?", cursor.scope)
     for line in old.execute(_SQL["customers"]):
         _carry_customer(new, line)
+    for line in old.execute("SELECT key, scope, version, state, record, customer_id FROM card"):
+        _carry_card(new, line)
     for (id_,) in old.execute(_SQL["changed_here"]):
         found = new.execute(_SQL["record_of"], (id_,)).fetchone()
         if found is not None and found[0] == "active":
@@ -189,6 +196,17 @@ def _carry_customer(new: sqlite3.Connection, line: tuple[Any, ...]) -> None:
     if fate_of(Held(*held), scope, version, state) is Fate.TAKE and version > held[1]:
         new.execute(_SQL["replace"], (*line[1:], row))
         change_words(new, [WordsChange(row, old_words, words)])
+
+
+def _carry_card(new: sqlite3.Connection, line: tuple[Any, ...]) -> None:
+    """A card of the old file is kept where the new one has none, or has less."""
+    key, scope, version, state, *_ = line
+    held = "SELECT scope, version, state FROM card WHERE key = ?"
+    found = new.execute(held, (key,)).fetchone()
+    if found is None or (
+        fate_of(Held(*found), scope, version, state) is Fate.TAKE and version > found[1]
+    ):
+        new.execute("INSERT OR REPLACE INTO card VALUES (?, ?, ?, ?, ?, ?)", line)
 
 
 def _make_index(connection: sqlite3.Connection, sql: str) -> bool:

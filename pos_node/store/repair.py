@@ -9,7 +9,7 @@ from pathlib import Path
 from uuid import UUID
 
 from contracts.customers import Customer
-from pos_node.store.arrivals import Fold
+from pos_node.store.arrivals import KEYED, Fold
 from pos_node.store.connection import connect
 from pos_node.store.customers import show_customer
 from pos_node.store.errors import Damaged, on_disk
@@ -142,7 +142,8 @@ def _salvage(damaged: Path, new: sqlite3.Connection, fold: Fold) -> bool:
         return False
     with closing(old):
         copied = [_copy(old, new, table) for table in OWN_TABLES]
-        _copy(old, new, "reference")
+        for table in KEYED:
+            _copy(old, new, table)
     new.execute("DELETE FROM meta WHERE name IN ('detail_gap', 'left_scopes')")
     if not all(copied):  # numbers may be missing: the journal is to be numbered anew
         new.execute("DELETE FROM meta WHERE name LIKE 'journal%'")

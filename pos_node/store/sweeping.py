@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from contracts.feed import RowStruct
-from pos_node.store.arrivals import Broken, id_of, withdraw_customers
+from pos_node.store.arrivals import KEYED, Broken, id_of, withdraw_customers
 from pos_node.store.cursors import (
     Cursor,
     note_left_scopes,
@@ -59,8 +59,11 @@ def mark_seen(connection: sqlite3.Connection, scope: str, rows: Iterable[RowStru
             key = id_of(row.key) if row.kind == "customer" else row.key
             if row.state == "active":
                 connection.execute(_SQL["mark"], (scope, key))
-            elif row.state == "withdrawn" and row.kind in ("customer", "reference"):
-                connection.execute(_SQL[f"mark_withdrawn_{row.kind}"], (scope, key))
+            elif row.state == "withdrawn" and row.kind == "customer":
+                connection.execute(_SQL["mark_withdrawn_customer"], (scope, key))
+            elif row.state == "withdrawn" and row.kind in KEYED:
+                mark = _SQL["mark_withdrawn_keyed"].format(table=row.kind)
+                connection.execute(mark, (scope, key))
 
 
 def find_stale(connection: sqlite3.Connection, scope: str) -> list[bytes]:
@@ -101,7 +104,7 @@ def end_sweep(connection: sqlite3.Connection, reached: Cursor) -> None:
     cursor = read_cursor(connection, scope)
     if cursor is None or not is_pulled_to(connection, reached):
         return
-    connection.execute(_SQL["withdraw_reference"], (scope, scope))
+    _withdraw_keyed(connection, scope)
     complete = cursor.seq >= cursor.head
     write_cursor(connection, replace(cursor, sweeping=False, complete=complete))
 
@@ -115,6 +118,12 @@ def forget_seen(connection: sqlite3.Connection, limit: int) -> bool:
 
 def forget_scope(connection: sqlite3.Connection, scope: str) -> None:
     """What is left of a scope that is followed no more, its customers apart."""
-    connection.execute(_SQL["withdraw_reference"], (scope, scope))
+    _withdraw_keyed(connection, scope)
     connection.execute("DELETE FROM feed_gone WHERE scope = ?", (scope,))
     note_left_scopes(connection, [one for one in read_left_scopes(connection) if one != scope])
+
+
+def _withdraw_keyed(connection: sqlite3.Connection, scope: str) -> None:
+    """What was not marked of a scope, customers apart."""
+    for table in KEYED:
+        connection.execute(_SQL["withdraw_keyed"].format(table=table), (scope, scope))

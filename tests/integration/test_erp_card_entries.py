@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 
 from contracts.cards import Card, CardAssigned, CardBlocked, CardRequested, Wanted
@@ -81,7 +82,9 @@ def blocked(customer: UUID, number: str, then: str | None = None) -> CardBlocked
 
 
 async def verdicts(pool: Pool, pos_id: str) -> list[tuple[str, str, dict[str, str]]]:
-    rows = await pool.fetch("SELECT record::text FROM verdict WHERE pos_id = $1 ORDER BY seq", pos_id)
+    rows = await pool.fetch(
+        "SELECT record::text FROM verdict WHERE pos_id = $1 ORDER BY seq", pos_id
+    )
     read = [Verdict.model_validate_json(row[0]) for row in rows]
     return [(one.outcome, one.code, one.params) for one in read]
 
@@ -100,15 +103,25 @@ async def test_card_8_the_first_to_arrive_keeps_the_card_and_the_other_till_is_t
     assert await apply_batch(intake, [one, other]) == [None, None]
     assert await cards(pool) == [("C100", "active", ada, 1)]
     assert await verdicts(pool, "p1") == []
-    told = {"name": "Martin Bob", "number": "C100", "field": "number"}
-    assert await verdicts(pool, "p2") == [("refused", "card.in_use", told)]
+    told = {
+        "name": "Martin Bob",
+        "number": "C100",
+        "card": "c100",
+        "why": "card.in_use",
+        "field": "number",
+    }
+    assert await verdicts(pool, "p2") == [("refused", "card.undone", told)]
 
 
 async def test_card_8_a_customer_made_in_the_same_batch_gets_a_card(
     pool: Pool, intake: Intake, p1: TillJournal
 ) -> None:
     new = uuid4()
-    batch = [p1.add(retail("N"), new), p1.entry(assigned(new, "C1")), p1.entry(blocked(new, "C1", "C2"))]
+    batch = [
+        p1.add(retail("N"), new),
+        p1.entry(assigned(new, "C1")),
+        p1.entry(blocked(new, "C1", "C2")),
+    ]
     assert await apply_batch(intake, batch) == [None] * 3
     assert await cards(pool) == [("C1", "blocked", new, 2), ("C2", "active", new, 1)]
     events = await pool.fetch("SELECT number_key, event FROM card_event ORDER BY id")
@@ -134,7 +147,8 @@ async def test_card_12_a_block_is_applied_once_and_never_to_another_customers_ca
     ada, bob = [await store_customer(pool, retail(code)) for code in "AB"]
     await apply_batch(intake, [p1.entry(assigned(ada, "C1"))])
     await apply_batch(intake, [p2.entry(blocked(bob, "C1")), p2.entry(blocked(bob, "C9"))])
-    assert [code for _, code, _ in await verdicts(pool, "p2")] == ["card.not_theirs", "card.unknown"]
+    told = [(code, params["why"]) for _, code, params in await verdicts(pool, "p2")]
+    assert told == [("card.not_blocked", "card.not_theirs"), ("card.not_blocked", "card.unknown")]
     await apply_batch(intake, [p1.entry(blocked(ada, "C1")), p1.entry(blocked(ada, "C1"))])
     assert await cards(pool) == [("C1", "blocked", ada, 2)]
     assert await verdicts(pool, "p1") == []
@@ -146,7 +160,8 @@ async def test_card_13_a_block_stands_even_when_the_next_card_cannot_be_given(
     ada, bob = [await store_customer(pool, retail(code)) for code in "AB"]
     await apply_batch(intake, [p1.entry(assigned(ada, "C1")), p1.entry(assigned(bob, "C2"))])
     await apply_batch(intake, [p1.entry(blocked(ada, "C1", "C2"))])
-    assert [code for _, code, _ in await verdicts(pool, "p1")] == ["card.in_use"]
+    told = [(code, params["card"], params["why"]) for _, code, params in await verdicts(pool, "p1")]
+    assert told == [("card.undone", "C2", "card.in_use")]
     assert await cards(pool) == [("C1", "blocked", ada, 2), ("C2", "active", bob, 1)]
 
 
@@ -158,9 +173,9 @@ async def test_card_15_an_entry_is_refused_while_another_till_holds_the_lock(
         "INSERT INTO card_lock VALUES ('C1', 'p2', 7, clock_timestamp() + interval '1 minute')"
     )
     await apply_batch(intake, [p1.entry(assigned(ada, "C1"))])
-    assert [code for _, code, _ in await verdicts(pool, "p1")] == ["card.locked"]
+    assert [params["why"] for *_, params in await verdicts(pool, "p1")] == ["card.locked"]
     await apply_batch(intake, [p2.entry(assigned(ada, "C1", 6)), p2.entry(assigned(ada, "C1", 7))])
-    assert [code for _, code, _ in await verdicts(pool, "p2")] == ["card.lock_lost"]
+    assert [params["why"] for *_, params in await verdicts(pool, "p2")] == ["card.lock_lost"]
     assert await cards(pool) == [("C1", "active", ada, 1)]
 
 
@@ -230,8 +245,6 @@ async def test_card_12_a_blocked_card_is_shown_to_everybody_and_one_nobody_has_t
 
 
 async def test_i5_the_database_itself_keeps_a_customer_from_having_two_cards(pool: Pool) -> None:
-    import asyncpg
-
     ada = await store_customer(pool, retail("A"))
     await pool.execute("INSERT INTO card (number, customer_id) VALUES ('C1', $1)", ada)
     with pytest.raises(asyncpg.UniqueViolationError):

@@ -1,4 +1,4 @@
-"""Tills' questions about cards answered from PostgreSQL: locks, confirmations, virtual cards (CARD-1 … CARD-9, CARD-13, CARD-15, I4, I5)."""
+"""Tills' questions about cards answered from PostgreSQL (CARD-1 … CARD-9, CARD-13, CARD-15, I4, I5)."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -32,7 +32,17 @@ from erp_node.cards import (
 from erp_node.store.pool import Pool, open_pool
 from messaging.responder import BadRequest
 from tests.databases import Database, Migrate
-from tests.erp import ANNA, Time, deliver, enrol, migrated, put_setting, question, retail, store_customer
+from tests.erp import (
+    ANNA,
+    Time,
+    deliver,
+    enrol,
+    migrated,
+    put_setting,
+    question,
+    retail,
+    store_customer,
+)
 
 
 @pytest.fixture
@@ -84,13 +94,23 @@ class Tills:
         answer = await ANSWERS[type(data)](self.desk, question(pos_id, data))
         return None if answer is None else registry.decode(answer.body).data
 
-    async def lock(self, pos_id: str, number: str, customer: UUID, type_: str | None = "new") -> CardLocked:
-        found = await self.ask(pos_id, CardLock(customer_id=customer, card=Wanted(number=number, type=type_)))
+    async def lock(
+        self, pos_id: str, number: str, customer: UUID, type_: str | None = "new"
+    ) -> CardLocked:
+        found = await self.ask(
+            pos_id, CardLock(customer_id=customer, card=Wanted(number=number, type=type_))
+        )
         assert isinstance(found, CardLocked)
         return found
 
     async def confirm(
-        self, pos_id: str, number: str, customer: UUID, token: int, type_: str | None = "new", **more: Any
+        self,
+        pos_id: str,
+        number: str,
+        customer: UUID,
+        token: int,
+        type_: str | None = "new",
+        **more: Any,
     ) -> CardGiven:
         card = Wanted(number=number, type=type_)
         found = await self.ask(
@@ -99,7 +119,9 @@ class Tills:
         assert isinstance(found, CardGiven)
         return found
 
-    async def give(self, pos_id: str, number: str, customer: UUID, type_: str | None = "new") -> CardGiven:
+    async def give(
+        self, pos_id: str, number: str, customer: UUID, type_: str | None = "new"
+    ) -> CardGiven:
         """Locks and confirms."""
         locked = await self.lock(pos_id, number, customer, type_)
         assert locked.token is not None, locked.refusal
@@ -144,11 +166,13 @@ async def test_card_15_a_card_that_one_till_has_locked_is_refused_to_the_other(
     tills: Tills, ada: UUID, bob: UUID
 ) -> None:
     locked = await tills.lock("p1", "C100", ada)
-    assert locked.token and 59 <= locked.lasts_s <= 60
+    assert locked.token
+    assert 59 <= locked.lasts_s <= 60
     other = await tills.lock("p2", "c100", bob)
     assert (other.token, other.refusal, set(other.params)) == (None, "card.locked", {"until"})
     given = await tills.confirm("p1", "C100", ada, locked.token)
-    assert given.card is not None and given.scope == "all.customers"
+    assert given.card is not None
+    assert given.scope == "all.customers"
     assert (given.card.customer_id, given.version, given.card.type) == (ada, 1, "new")
     assert (await tills.lock("p2", "C100", bob)).refusal == "card.in_use"
 
@@ -172,7 +196,9 @@ async def test_card_15_a_lock_ends_by_its_time_and_its_token_is_refused_then(
     first = await tills.lock("p1", "C1", ada)
     await tills.pass_by("C1")
     second = await tills.lock("p2", "C1", bob)
-    assert first.token and second.token and second.token > first.token
+    assert first.token
+    assert second.token
+    assert second.token > first.token
     assert (await tills.confirm("p1", "C1", ada, first.token)).refusal == "card.lock_lost"
     assert (await tills.confirm("p2", "C1", bob, second.token)).refusal is None
 
@@ -190,13 +216,17 @@ async def test_card_15_a_till_that_asks_again_gets_a_new_token_and_the_old_one_i
     tills: Tills, ada: UUID
 ) -> None:
     first, second = [await tills.lock("p1", "C1", ada) for _ in range(2)]
-    assert first.token and second.token and second.token > first.token
+    assert first.token
+    assert second.token
+    assert second.token > first.token
     assert (await tills.confirm("p1", "C1", ada, first.token)).refusal == "card.lock_lost"
     assert not await tills.release("p1", "C1", first.token)
     assert await tills.release("p1", "C1", second.token)
 
 
-async def test_card_15_a_lock_given_back_is_free_at_once(tills: Tills, ada: UUID, bob: UUID) -> None:
+async def test_card_15_a_lock_given_back_is_free_at_once(
+    tills: Tills, ada: UUID, bob: UUID
+) -> None:
     locked = await tills.lock("p1", "C1", ada)
     assert locked.token
     assert not await tills.release("p2", "C1", locked.token)  # not its own
@@ -263,7 +293,8 @@ async def test_card_4_a_voucher_as_card(tills: Tills, ada: UUID, bob: UUID) -> N
     assert (await tills.lock("p1", "V2", ada, None)).refusal == "card.voucher_has_value"
     assert (await tills.lock("p1", "V3", ada, None)).refusal == "card.voucher_not_reusable"
     given = await tills.give("p1", "V1", ada, None)
-    assert given.card and (given.card.form, given.card.points_shown) == ("voucher", 0)
+    assert given.card
+    assert (given.card.form, given.card.points_shown) == ("voucher", 0)
     assert (await tills.give("p1", "V4", bob, None)).refusal is None
 
 
@@ -286,9 +317,13 @@ async def test_card_13_the_next_card_takes_the_place_of_the_blocked_one_in_one_s
     locked = await tills.lock("p1", "C2", ada)
     assert locked.token
     given = await tills.confirm("p1", "C2", ada, locked.token, blocks="C1", reason="stolen")
-    assert given.card and given.card.number == "C2"
+    assert given.card
+    assert given.card.number == "C2"
     rows = await pool.fetch("SELECT number, state, reason, version FROM card ORDER BY number")
-    assert [tuple(row) for row in rows] == [("C1", "blocked", "stolen", 2), ("C2", "active", None, 1)]
+    assert [tuple(row) for row in rows] == [
+        ("C1", "blocked", "stolen", 2),
+        ("C2", "active", None, 1),
+    ]
 
 
 async def test_card_13_a_block_with_a_next_card_that_cannot_be_given_changes_nothing(
@@ -306,7 +341,8 @@ async def test_card_9_a_virtual_card_is_made_once_for_a_request_with_one_letter(
 ) -> None:
     asked = CardIssue(customer_id=ada, request_id=uuid4(), type="mail", author=ANNA)
     first, again = [await tills.ask("p1", asked) for _ in range(2)]
-    assert first == again and first.card.number == virtual_number(asked.request_id)
+    assert first == again
+    assert first.card.number == virtual_number(asked.request_id)
     assert (first.card.form, first.card.customer_id) == ("virtual", ada)
     letters = await pool.fetch("SELECT number_key, customer_id, state FROM card_letter")
     assert [tuple(row) for row in letters] == [(first.card.number, ada, "waiting")]
@@ -321,11 +357,12 @@ async def test_a_customer_that_cannot_be_used_gets_no_card(tills: Tills, pool: P
     locked = await tills.lock("p1", "C1", uuid4())
     assert locked.token  # the card is free; it may be for a customer who is still on the way
     assert (await tills.confirm("p1", "C1", uuid4(), locked.token)).refusal == "customer.unknown"
-    for place, (changes, code) in enumerate((
+    cases: tuple[tuple[dict[str, Any], str], ...] = (
         ({"centres": ("C2",), "everywhere": False}, "customer.not_available"),
         ({"state": "inactive"}, "customer.not_available"),
         ({"state": "deleted"}, "customer.deleted"),
-    )):  # fmt: skip
+    )
+    for place, (changes, code) in enumerate(cases):
         someone = await store_customer(pool, retail(f"N-{place}"), **changes)
         assert (await tills.confirm("p1", "C1", someone, locked.token)).refusal == code
 

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from contracts import registry
+from contracts.cards import CardStopped
 from contracts.feed import Page
 from contracts.matching import words_of
 from contracts.presence import Beat
@@ -42,7 +43,11 @@ class Exchange:
 
     def __init__(self) -> None:
         self.pages: asyncio.Queue[Page] = asyncio.Queue()
+        self.stops: list[CardStopped] = []
         self.broken = False
+
+    async def stop(self, stopped: CardStopped) -> None:
+        self.stops.append(stopped)
 
     async def __call__(self, built: BuiltPage) -> None:
         if self.broken:
@@ -62,7 +67,9 @@ def exchange() -> Exchange:
 
 @pytest.fixture
 def sequencer(pool: Pool, exchange: Exchange, builder: PageBuilder) -> Sequencer:
-    return Sequencer(pool, builder, exchange, exchange.stop, Pressure(time.monotonic), rng=random.Random(1))
+    return Sequencer(
+        pool, builder, exchange, exchange.stop, Pressure(time.monotonic), rng=random.Random(1)
+    )
 
 
 @pytest.fixture

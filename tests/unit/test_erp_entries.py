@@ -67,7 +67,9 @@ def test_an_entry_is_read_with_its_number(till: TillJournal) -> None:
     entry = read(till.edit(uuid4(), ("phone", None, "1")), 7)
     assert (entry.index, entry.journal, entry.seq, entry.bad) == (7, JOURNAL, 1, None)
     assert not isinstance(entry.data, CustomerAdded | None)
-    assert [(one.path, one.old, one.new) for one in cast(Any, entry.data).changes] == [("phone", None, "1")]
+    assert [(one.path, one.old, one.new) for one in cast(Any, entry.data).changes] == [
+        ("phone", None, "1")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ CREATE TABLE journal (
     PRIMARY KEY (epoch, seq)
 ) WITHOUT ROWID;
 CREATE INDEX journal_of_customer ON journal (customer_id);
+CREATE INDEX journal_of_cards ON journal (type) WHERE type >= 'card.' AND type < 'card/';
 
 -- Numbers whose entries got others: what the ERP says of them was about something else. Of the last numbering given up.
 CREATE TABLE renumbered (
@@ -82,6 +83,17 @@ CREATE TABLE reference (
     state    TEXT NOT NULL,
     record   TEXT
 ) WITHOUT ROWID;
+
+-- Loyalty cards of customers that are here, and every blocked one; as `reference`, by the same rules.
+CREATE TABLE card (
+    key          TEXT PRIMARY KEY,                -- card/<number>, contracts.cards.row_key
+    scope        TEXT NOT NULL,
+    version      INTEGER NOT NULL,
+    state        TEXT NOT NULL,
+    record       TEXT,
+    customer_id  TEXT
+) WITHOUT ROWID;
+CREATE INDEX card_of_customer ON card (customer_id) WHERE customer_id IS NOT NULL;
 
 -- Rows stand in the order of arrival; their order by name is that of their places in the word index.
 CREATE TABLE customer (
