@@ -21,7 +21,7 @@ def apply_card_entry(
 ) -> Verdict | None:
     """Decides one entry on the table; what the till is told when not all of it was applied."""
     till = place.till
-    deed = Deed(change.author.operator, user_of(till.pos_id), change.author.at)
+    deed = Deed(change.author.operator, user_of(till.pos_id), table.now, change.author.at)
     asker = Asker(till.pos_id, till.centre, table.now)
     match change:
         case CardAssigned():

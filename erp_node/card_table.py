@@ -21,11 +21,18 @@ from erp_node.store.reference import list_records
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """Who does something to a card, where and when."""
+    """Who does something to a card, where and when: `at` on the ERP's clock, `at_till` on that of a till, if it was
+    done there before."""
 
     by: str
     where: str
     at: datetime
+    at_till: datetime | None = None
+
+    def detail(self, more: Mapping[str, Any]) -> dict[str, Any]:
+        """What is to be said besides."""
+        said = {name: value for name, value in more.items() if value is not None}
+        return said if self.at_till is None else {**said, "at_till": self.at_till.isoformat()}
 
 
 @dataclass
@@ -84,7 +91,7 @@ class CardTable:
         self, card: HeldCard, refusal: Refusal, customer_id: UUID | None, deed: Deed
     ) -> Refusal:
         """Writes down that something was refused."""
-        detail = {"code": refusal.code}
+        detail = deed.detail({"code": refusal.code})
         self.undone.events.append(
             CardEvent(card.key, deed.at, "refused", customer_id, deed.by, deed.where, detail)
         )
@@ -100,7 +107,8 @@ class CardTable:
         return undone
 
     def _note(self, card: HeldCard, event: str, deed: Deed, detail: Mapping[str, Any]) -> None:
-        one = CardEvent(card.key, deed.at, event, card.customer_id, deed.by, deed.where, detail)
+        said = deed.detail(detail)
+        one = CardEvent(card.key, deed.at, event, card.customer_id, deed.by, deed.where, said)
         self.undone.events.append(one)
 
     def _move(self, before: HeldCard, after: HeldCard) -> None:

@@ -166,8 +166,11 @@ async def decide_cases(connection: Connection, cases: Sequence[Case]) -> list[Ba
     """Decides and writes within a transaction; the answers in the order of the cases."""
     numbers = [number for one in cases for number in _numbers(one.asked)]
     ids = {one.asked.customer_id for one in cases if not isinstance(one.asked, CardRelease)}
+    given = {one.asked.customer_id for one in cases if isinstance(one.asked, CardConfirm | CardIssue)}
+    customers = await customer_rows.load_customers(connection, ids - given)
+    if given:  # before the cards, as the journal does
+        customers |= await customer_rows.lock_customers(connection, given)
     table = await open_table(connection, numbers, ids)
-    customers = await customer_rows.load_customers(connection, ids)
     locks = sum(isinstance(one.asked, CardLock) for one in cases)
     tokens = iter(await rows.take_tokens(connection, locks) if locks else ())
     answers = [_decide(table, customers, one, tokens) for one in cases]

@@ -117,6 +117,7 @@ class Node:
     """The parts that run, and what the HTTP API needs of them."""
 
     till: Till
+    questions: Questions
     links: tuple[Link, ...]
     tasks: Callable[[], tuple[Coroutine[Any, Any, None], ...]]
 
@@ -264,4 +265,4 @@ async def make_node(outside: Outside) -> Node:
     )  # fmt: skip
     links = (incoming, outgoing, asking)
     running = (*links, relay, presence, catch_up, sweep, tidying)
-    return Node(till, links, lambda: tuple(part.run() for part in running))
+    return Node(till, questions, links, lambda: tuple(part.run() for part in running))

@@ -247,9 +247,12 @@ def writes(query: str) -> bool:
 def _tell_time(server: Server, real: Real, query: str) -> None:
     """What is decided by the server's clock is decided by the simulated one, of which it hears now and then: what it
     decides by it is a matter of minutes."""
-    if "renewed_at" not in query:
+    if "AS now" in query:  # locks of cards last by this clock
+        seconds = round(asyncio.get_running_loop().time(), 3)
+    elif "renewed_at" in query:
+        seconds = int(asyncio.get_running_loop().time() / TOLD_EVERY_S) * TOLD_EVERY_S
+    else:
         return
-    seconds = int(asyncio.get_running_loop().time() / TOLD_EVERY_S) * TOLD_EVERY_S
     if real.told == (told := (server.played, seconds)):
         return
     now = BEGAN + timedelta(seconds=seconds)

@@ -1,5 +1,6 @@
 """What both ends hold, read beside their processes, of simulated and of real ones alike."""
 
+import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,6 +10,8 @@ from contracts.topology import TillAddress
 from pos_node.store.cursors import read_cursors
 from pos_node.store.journal import read_standing
 from simulation.checkers.observed import (
+    CardEventSeen,
+    ErpCard,
     ErpCustomer,
     ErpReference,
     ErpSeen,
@@ -43,9 +46,14 @@ TROUBLES = (
     " ON c.id = t.customer_id AND c.version = t.version"
 )
 MARKS = "SELECT count(*) AS marks FROM feed_mark"
+CARDS = "SELECT * FROM card ORDER BY number_key"
+CARD_EVENTS = (
+    "SELECT number_key, at, event, customer_id, changed_where, coalesce(detail, '{}')::text AS detail"
+    " FROM card_event ORDER BY number_key, id"
+)
 ERP_QUERIES = (
     IDENTITY, CUSTOMERS, REFERENCE, HISTORY, VERDICTS, PROGRESS, GONE, HOLDINGS, HEADS, TROUBLES,
-    MARKS,
+    MARKS, CARDS, CARD_EVENTS,
 )  # fmt: skip
 """All that `observe_erp` asks for: an observer that cannot fetch when asked has it ready."""
 
@@ -98,6 +106,19 @@ def observe_erp(fetch: Fetch) -> ErpSeen:
             for row in fetch(TROUBLES)
         ),
         marks=fetch(MARKS)[0]["marks"],
+        cards=tuple(
+            ErpCard(
+                row["number_key"], row["version"], row["state"], _text(row["customer_id"]), row["wire"]
+            )
+            for row in fetch(CARDS)
+        ),
+        card_events=tuple(
+            CardEventSeen(
+                row["number_key"], row["event"], _text(row["customer_id"]), row["changed_where"], row["at"],
+                json.loads(row["detail"]),
+            )
+            for row in fetch(CARD_EVENTS)
+        ),
     )  # fmt: skip
 
 
@@ -109,6 +130,7 @@ def observe_till(address: TillAddress, connection: sqlite3.Connection) -> TillSe
     reference = connection.execute(
         "SELECT key, scope, version, state, record FROM reference ORDER BY key"
     )
+    cards = connection.execute("SELECT key, scope, version, state, record FROM card ORDER BY key")
     notices = connection.execute("SELECT key, code, customer_id FROM notice ORDER BY id")
     return TillSeen(
         pos_id=address.pos_id,
@@ -127,7 +149,12 @@ def observe_till(address: TillAddress, connection: sqlite3.Connection) -> TillSe
             TillNotice(key, code, None if id_ is None else str(UUID(bytes=id_)))
             for key, code, id_ in notices
         ),
+        cards=tuple(tuple(row) for row in cards),
     )
+
+
+def _text(id_: UUID | None) -> str | None:
+    return None if id_ is None else str(id_)
 
 
 def _customers(connection: sqlite3.Connection) -> list[TillCustomer]:

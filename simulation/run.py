@@ -8,6 +8,7 @@ from pathlib import Path
 
 from messaging.observer import Observer, ignore
 from pos_node import sweep
+from simulation.checkers.cards import check_cards
 from simulation.checkers.convergence import check_convergence
 from simulation.checkers.history import EndedSearch, Violation
 from simulation.checkers.journal import check_no_loss, check_once, check_sender
@@ -177,6 +178,7 @@ def check_everything(world: World, seen: Seen | None) -> Iterator[Violation]:
     yield from check_once(seen, history)
     yield from check_sender(seen, history)
     yield from check_search(seen, history)
+    yield from check_cards(seen, history)
 
 
 def digest_of(seen: Seen | None) -> str:
@@ -189,11 +191,18 @@ def digest_of(seen: Seen | None) -> str:
         sorted(seen.erp.progress.items()),
         sorted(seen.erp.gone),
         sorted(seen.erp.heads.items()),
+        seen.erp.cards,
+        [(one.card, one.event, one.customer, one.where) for one in seen.erp.card_events],
     ]
     for till in seen.tills:
         parts += [till.pos_id, till.customers, till.reference, sorted(till.gone)]
         parts += [sorted((scope, seq) for scope, (_, seq) in till.cursors.items())]
-        parts += [till.epoch, till.last_seq, [(one.code, one.customer) for one in till.notices]]
+        parts += [
+            till.cards,
+            till.epoch,
+            till.last_seq,
+            [(one.code, one.customer) for one in till.notices],
+        ]
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 

@@ -60,7 +60,7 @@ class Real:
     use: Use
     connection: Any
     rang: bool = False
-    told: tuple[int, int] = (0, 0)
+    told: tuple[int, float] = (0, 0)
     """In which schedule it was last told the time, and which: in seconds."""
 
     def forget(self) -> None:

@@ -41,6 +41,10 @@ CREATE TEMP TRIGGER simulated_customer_up AFTER UPDATE OF version, state ON main
 BEGIN SELECT stored('customer', hex(NEW.id), NEW.version, NEW.state); END;
 CREATE TEMP TRIGGER simulated_reference_in AFTER INSERT ON main.reference
 BEGIN SELECT stored('reference', NEW.key, NEW.version, NEW.state); END;
+CREATE TEMP TRIGGER simulated_card_in AFTER INSERT ON main.card
+BEGIN SELECT stored('card', NEW.key, NEW.version, NEW.state); END;
+CREATE TEMP TRIGGER simulated_card_up AFTER UPDATE OF version, state ON main.card
+BEGIN SELECT stored('card', NEW.key, NEW.version, NEW.state); END;
 CREATE TEMP TRIGGER simulated_epoch AFTER UPDATE ON main.feed_cursor
 WHEN OLD.epoch <> '' AND (NEW.epoch <> OLD.epoch OR NEW.sweeping > OLD.sweeping)
 BEGIN SELECT stored('epoch', NEW.scope, 0, ''); END;

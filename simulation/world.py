@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
-from contracts.reference import Centre, Operator
+from contracts.reference import CardType, Centre, Choice, Operator
+from contracts.settings import check_setting
 from contracts.topology import TillAddress, Topology, erp_topology, user_of
 from erp_node import reference
 from erp_node.store import customers as customer_rows
@@ -32,7 +33,7 @@ from simulation.server import Server
 from simulation.till import TillProcess
 
 CENTRES = ("lyon", "lille")
-RIGHTS = frozenset({"customer.edit"})
+RIGHTS = frozenset({"customer.edit", "card.assign", "card.block"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,12 @@ class Shape:
     tills: tuple[tuple[str, str, bool], ...]
     customers: int
     processes: int
+
+
+def draw_settings(seed: int) -> dict[str, object]:
+    """Whether the ERP must confirm cards (CARD-8), and how long their locks last."""
+    rng = stream(seed, "settings")
+    return {"card_verify_on_issue": rng.random() < 0.5, "card_lock_s": rng.choice((1.0, 2.0, 30.0))}
 
 
 def draw_shape(seed: int) -> Shape:
@@ -233,6 +240,12 @@ def declare_on(bus: Bus, topology: Topology) -> None:
 async def _fill(world: World, pool: Pool) -> None:
     declare_on(world.bus, erp_topology())
     records: list[Any] = [Centre(code=one, country="FR") for one in CENTRES]
+    records += [
+        CardType(code="plastic", form="physical"),
+        CardType(code="mail", form="virtual"),
+        Choice(code="lost", list="block_reason"),
+        *(check_setting(name, value) for name, value in draw_settings(world.seed).items()),
+    ]
     records.append(
         Operator(
             code="anna",

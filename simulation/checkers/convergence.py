@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from simulation.checkers.cards import wanted_cards
 from simulation.checkers.history import Violation
 from simulation.checkers.observed import ErpSeen, Seen, TillSeen
 
@@ -20,6 +21,12 @@ def check_convergence(seen: Seen, *, restored: bool = False) -> Iterator[Violati
         yield from _compare(
             f"{till.pos_id}: reference", _wanted_reference(seen.erp, till), _held_reference(till)
         )
+        held = {
+            key: (version, "*", record or "")
+            for key, _, version, state, record in till.cards
+            if state == "active"
+        }
+        yield from _compare(f"{till.pos_id}: cards", wanted_cards(seen.erp, till), held)
         yield from _compare_gone(seen.erp, till)
         yield from _unsettled(till)
         yield from _behind(seen.erp, till)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
@@ -50,6 +51,8 @@ class Made:
     added: bool
     tokens: tuple[str, ...]
     numbers: list[tuple[str, int]]
+    type: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,16 @@ class EndedSearch:
     till: str
     was: str
     now: str
+
+
+@dataclass(frozen=True, slots=True)
+class GivenCard:
+    """A card the ERP had confirmed when the till told its cashier so."""
+
+    till: str
+    at: float
+    card: str
+    customer: str
 
 
 @dataclass
@@ -71,6 +84,7 @@ class History:
     chosen: list[tuple[str, str]] = field(default_factory=list)
     searches: list[EndedSearch] = field(default_factory=list)
     excused: list[Excuse] = field(default_factory=list)
+    given: list[GivenCard] = field(default_factory=list)
 
     def journalled(
         self, till: str, entry: str, number: tuple[str, int], body: bytes, at: float
@@ -84,15 +98,20 @@ class History:
         data = read["data"]
         tokens = tuple(dict.fromkeys(_TOKEN.findall(body.decode())))
         added = read["type"] == "customer.added"
-        self.made[entry] = Made(till, at, data["customer_id"], added, tokens, [number])
+        kind = read["type"]
+        self.made[entry] = Made(till, at, data["customer_id"], added, tokens, [number], kind, data)
 
     def excuse(self, made: Made) -> str | None:
         """Why a change may be lost, or None."""
+        return self.excuse_at(made.till, made.at)
+
+    def excuse_at(self, till: str, at: float) -> str | None:
+        """Why something that happened at a till at a moment may be lost, or None."""
         return next(
             (
                 one.why
                 for one in self.excused
-                if one.till in (None, made.till) and one.after <= made.at <= one.until
+                if one.till in (None, till) and one.after <= at <= one.until
             ),
             None,
         )

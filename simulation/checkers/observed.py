@@ -1,6 +1,8 @@
 """What both ends hold at one moment, as values that any observer can make."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,27 @@ class ErpVerdict:
     """Why an entry was parked."""
 
 
+@dataclass(frozen=True, slots=True)
+class ErpCard:
+    key: str
+    version: int
+    state: str
+    customer: str | None
+    wire: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardEventSeen:
+    """A line of a card's history, by card and in the order of writing."""
+
+    card: str
+    event: str
+    customer: str | None
+    where: str
+    at: datetime
+    detail: dict[str, Any]
+
+
 @dataclass(frozen=True)
 class ErpSeen:
     """The ERP's database. `gone`: scopes and keys of tombstones that were told. `holdings`: (till, customer).
@@ -70,6 +93,8 @@ class ErpSeen:
     epoch: str
     troubles: frozenset[str]
     marks: int
+    cards: tuple[ErpCard, ...] = ()
+    card_events: tuple[CardEventSeen, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +133,7 @@ class TillSeen:
     applied_seq: int
     journal: int
     notices: tuple[TillNotice, ...]
+    cards: tuple[tuple[str, str, int, str, str | None], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,8 @@ def _chosen(world: World, given: Given) -> UUID:
     return world.customers[int(given["place"] * len(world.customers))]
 
 
-def _do(world: World, make: Callable[[ErpProcess], Awaitable[None]]) -> None:
+def do_in_office(world: World, make: Callable[[ErpProcess], Awaitable[None]]) -> None:
+    """Somebody does something in an ERP process that runs, if there is one."""
     if (office := world.office) is not None:
         office.do(_patiently(make(office)))
 
@@ -74,7 +75,7 @@ def _edit(world: World, given: Given) -> None:
         actor = Actor("boss", office.clock.now())
         await customers.edit_customer(office.pool, chosen, record, held.version, actor)
 
-    _do(world, edit)
+    do_in_office(world, edit)
 
 
 def _availability(world: World, given: Given) -> None:
@@ -84,7 +85,7 @@ def _availability(world: World, given: Given) -> None:
         where = Availability(everywhere, centres)
         await customers.set_availability(office.pool, _chosen(world, given), where, actor)
 
-    _do(world, change)
+    do_in_office(world, change)
 
 
 def _state(world: World, given: Given) -> None:
@@ -95,7 +96,7 @@ def _state(world: World, given: Given) -> None:
             state="active" if given["active"] else "inactive", is_customer=given["customer"],
         )  # fmt: skip
 
-    _do(world, change)
+    do_in_office(world, change)
 
 
 def _delete(world: World, given: Given) -> None:
@@ -107,7 +108,7 @@ def _delete(world: World, given: Given) -> None:
             _chosen(world, given),
         )
 
-    _do(world, delete)
+    do_in_office(world, delete)
 
 
 def _by_sql(world: World, given: Given) -> None:
@@ -121,14 +122,14 @@ def _by_sql(world: World, given: Given) -> None:
             _chosen(world, given), token,
         )  # fmt: skip
 
-    _do(world, change)
+    do_in_office(world, change)
 
 
 def _setting(world: World, given: Given) -> None:
     async def put(office: ErpProcess) -> None:
         await reference.put_settings(office.pool, given["level"], {given["name"]: given["value"]})
 
-    _do(world, put)
+    do_in_office(world, put)
 
 
 def _import(world: World, given: Given) -> None:
@@ -145,7 +146,7 @@ def _import(world: World, given: Given) -> None:
         await import_file(office.pool, path, rejects_path=rejects, clock=office.clock)
         world.customers.extend(UUID(one["id"]) for one in lines)  # type: ignore[arg-type]
 
-    _do(world, load)
+    do_in_office(world, load)
 
 
 KINDS = (

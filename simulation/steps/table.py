@@ -2,12 +2,13 @@
 
 from simulation.chance import stream
 from simulation.schedule import Schedule, Step
-from simulation.steps import cashiers, network, office, processes
+from simulation.steps import cards, cashiers, network, office, processes
 from simulation.steps.kinds import Kind
 from simulation.world import draw_shape
 
 KINDS: dict[str, Kind] = {
-    kind.name: kind for kind in (*cashiers.KINDS, *office.KINDS, *network.KINDS, *processes.KINDS)
+    kind.name: kind
+    for kind in (*cashiers.KINDS, *cards.KINDS, *office.KINDS, *network.KINDS, *processes.KINDS)
 }
 FAULTS = tuple(kind for kind in KINDS.values() if kind.fault)
 ACTIONS = tuple(kind for kind in KINDS.values() if not kind.fault)
@@ -30,7 +31,9 @@ def draw_schedule(seed: int) -> Schedule:
     wrong = (
         rng.choices(kinds, [kind.weight for kind in kinds], k=rng.randint(2, 7)) if kinds else []
     )
-    done = rng.choices(ACTIONS, [kind.weight for kind in ACTIONS], k=rng.randint(8, 18))
+    about = rng.choice((None, None, "card"))
+    weights = [kind.weight * (5 if kind.about == about else 1) for kind in ACTIONS]
+    done = rng.choices(ACTIONS, weights, k=rng.randint(8, 18))
     calm = CALM_S if rng.random() < 0.8 else 0.0
     steps = [
         Step(round(calm + rng.uniform(0, LASTS_S), 3), kind.name, kind.draw(rng, shape))

@@ -81,6 +81,8 @@ END;
 CREATE FUNCTION card_changing() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+    -- Whoever moves the customer, or begins to hold it, does not see this change: each waits for the other.
+    PERFORM FROM customer WHERE id = NEW.customer_id FOR NO KEY UPDATE;
     IF TG_OP = 'UPDATE' THEN
         IF upper(NEW.number COLLATE "C") <> OLD.number_key THEN
             RAISE EXCEPTION 'card %: a number never changes', OLD.number USING ERRCODE = 'check_violation';

@@ -1,0 +1,136 @@
+"""What people do with loyalty cards, at tills and in the ERP."""
+
+import random
+import sqlite3
+from contextlib import suppress
+from uuid import UUID
+
+from contracts.cards import CardLock, Wanted
+from messaging.channel import MessagingError
+from pos_node.cards import CardWish
+from pos_node.refusal import Refusal
+from pos_node.store.errors import StoreError
+from simulation.checkers.history import GivenCard
+from simulation.erp import ErpProcess
+from simulation.steps.cashiers import ANNA
+from simulation.steps.kinds import Given, Kind, some_place, some_till
+from simulation.steps.office import do_in_office
+from simulation.till import TillProcess
+from simulation.world import Shape, World
+
+NUMBERS = 3
+"""Few cards, so that tills want the same ones."""
+
+
+def _draw_number(rng: random.Random) -> str:
+    return f"C{rng.randrange(NUMBERS)}" if rng.random() < 0.8 else f"C{rng.randrange(1_000)}"
+
+
+def _draw_give(rng: random.Random, shape: Shape) -> Given:
+    number = None if rng.random() < 0.15 else _draw_number(rng)
+    return some_till(rng, shape) | {"place": some_place(rng), "number": number}
+
+
+def _draw_block(rng: random.Random, shape: Shape) -> Given:
+    then = _draw_number(rng) if rng.random() < 0.4 else None
+    return some_till(rng, shape) | {"place": rng.random(), "then": then}
+
+
+def _draw_leave(rng: random.Random, shape: Shape) -> Given:
+    return some_till(rng, shape) | {"place": some_place(rng), "number": _draw_number(rng)}
+
+
+def _draw_office(rng: random.Random, shape: Shape) -> Given:
+    change = rng.choice(("block", "block", "take", "points", "make"))
+    return {"number": _draw_number(rng), "change": change}
+
+
+def _give(world: World, given: Given) -> None:
+    till = world.tills[given["till"] % len(world.tills)]
+    if till.node is not None:
+        till.do(_give_one(world, till, given))
+
+
+async def _give_one(world: World, till: TillProcess, given: Given) -> None:
+    node = till.node
+    chosen = world.customers[int(given["place"] * len(world.customers))]
+    wish = CardWish(given["number"], "plastic" if given["number"] else "mail")
+    if node is None:
+        return
+    with suppress(Refusal, StoreError):
+        done = await node.till.cards.give(chosen, wish, ANNA)
+        number = done.card.number
+        if not done.card.waiting and number is not None:
+            world.history.given.append(
+                GivenCard(till.pos_id, world.loop.time(), number.upper(), str(chosen))
+            )
+
+
+def _block(world: World, given: Given) -> None:
+    till = world.tills[given["till"] % len(world.tills)]
+    if till.node is not None:
+        till.do(_block_one(till, given))
+
+
+async def _block_one(till: TillProcess, given: Given) -> None:
+    node, store = till.node, till.store
+    if node is None or store is None or not (owners := store.look(_owners)):
+        return
+    owner = owners[int(given["place"] * len(owners))]
+    then = CardWish(given["then"], "plastic") if given["then"] else None
+    with suppress(Refusal, StoreError):
+        cards = await node.till.cards.list(owner)
+        for card in cards:
+            if card.works and card.number is not None:
+                await node.till.cards.block(owner, card.number, "lost", then, ANNA)
+                return
+
+
+def _owners(connection: sqlite3.Connection) -> list[UUID]:
+    """Customers who have a card here."""
+    found = connection.execute(
+        "SELECT DISTINCT customer_id FROM card WHERE customer_id IS NOT NULL AND state = 'active' ORDER BY 1"
+    )
+    return [UUID(one) for (one,) in found]
+
+
+def _leave(world: World, given: Given) -> None:
+    """A cashier has a card locked and goes away: only time ends it."""
+    till = world.tills[given["till"] % len(world.tills)]
+    if till.node is not None:
+        till.do(_leave_one(world, till, given))
+
+
+async def _leave_one(world: World, till: TillProcess, given: Given) -> None:
+    node = till.node
+    if node is None:
+        return
+    chosen = world.customers[int(given["place"] * len(world.customers))]
+    wanted = Wanted(number=given["number"], type="plastic")
+    with suppress(MessagingError):
+        await node.questions.ask(CardLock(customer_id=chosen, card=wanted), 3.0)
+
+
+_CHANGES = {
+    "block": "UPDATE card SET state = 'blocked', reason = 'lost' WHERE number_key = $1",
+    "take": "UPDATE card SET customer_id = NULL WHERE number_key = $1 AND state = 'active'",
+    "points": "UPDATE card SET points = points + 1 WHERE number_key = $1",
+    "make": "INSERT INTO card (number, type) VALUES ($1, 'plastic') ON CONFLICT DO NOTHING",
+}
+
+
+def _in_office(world: World, given: Given) -> None:
+    """By SQL, as a program beside the application would."""
+
+    async def change(office: ErpProcess) -> None:
+        await office.pool.execute(_CHANGES[given["change"]], given["number"])
+
+    do_in_office(world, change)
+
+
+KINDS = (
+    Kind("card_give", _give, _draw_give, weight=6, fault=False, about="card"),
+    Kind("card_block", _block, _draw_block, weight=2, fault=False, about="card"),
+    Kind("card_left_locked", _leave, _draw_leave, weight=1.5, fault=False, about="card"),
+    Kind("erp_card", _in_office, _draw_office, weight=1.5, fault=False, about="card"),
+)
