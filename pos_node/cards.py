@@ -3,6 +3,7 @@
 What a till shows of a customer's cards is what the ERP sent, with the changes made here and still on their way.
 """
 
+import asyncio
 import random
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
@@ -26,6 +27,7 @@ from contracts.cards import (
     CardLock,
     CardLocked,
     CardRelease,
+    CardReleased,
     CardRequested,
     CardState,
     CardStopped,
@@ -97,6 +99,16 @@ class Given:
     outcome: Literal["issued", "requested"]
     code: str
     card: ShownCard
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """A card this till has locked in the ERP for a customer; `until` on the event loop's clock."""
+
+    customer_id: UUID
+    card: Wanted
+    token: int
+    until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +253,7 @@ class Cards:
         self._centre = centre
         self._clock = clock
         self._rng = rng
+        self._reserved: dict[str, Reserved] = {}
 
     async def list(self, customer_id: UUID) -> tuple[ShownCard, ...]:
         """A customer's cards (CARD-10). Raises Refusal `customer.unknown`, `customer.deleted`, …"""
@@ -259,6 +272,29 @@ class Cards:
         if (present := _present(desk.cards)) is not None:
             raise Refusal("card.customer_has_one", {"number": present.number or ""})
         return await self._give(customer_id, desk, wish, who, None)
+
+    async def reserve(self, customer_id: UUID, wish: CardWish, who: Account) -> float:
+        """Has the ERP verify and lock a card as soon as its number is read; for how many seconds (CARD-15).
+
+        `give` then uses this lock. Raises Refusal as `give` does.
+        """
+        _check_right(who, ASSIGN_RIGHT)
+        desk = await self._store.read(self._look, customer_id, wish.number)
+        kind = choose_type(wish, desk.types, desk.held)
+        check_required(kind, desk.customer)
+        number = wish.number or ""
+        check_card(desk, customer_id, number)
+        card = Wanted(number=number, type=kind.code if kind else None)
+        reserved = await self._lock(customer_id, card)
+        return max(0.0, reserved.until - _monotonic())
+
+    async def release(self, number: str) -> bool:
+        """Gives a reserved card back; False when it was not reserved here, or its time was over."""
+        reserved = self._reserved.pop(card_key(number), None)
+        if reserved is None:
+            return False
+        answer = await self._ask(CardRelease(number=number, token=reserved.token), CardReleased)
+        return answer is not None and answer.released
 
     async def block(
         self, customer_id: UUID, number: str, reason: str, then: CardWish | None, who: Account
@@ -316,13 +352,8 @@ class Cards:
         self, customer_id: UUID, desk: Desk, card: Wanted, who: Account, block: CardBlocked | None
     ) -> Given:
         """Asks for the lock, then confirms; a customer the ERP does not have yet gets the card by the journal."""
-        if not self._online():
-            raise Refusal("card.verify_offline")
-        locked = await self._ask(CardLock(customer_id=customer_id, card=card), CardLocked)
-        if locked is None:
-            raise Refusal("card.verify_offline")
-        if locked.token is None:
-            raise _at_number(locked.refusal or "card.in_use", locked.params)
+        locked = self._held(customer_id, card) or await self._lock(customer_id, card)
+        self._reserved.pop(card_key(card.number), None)
         if not desk.known_to_erp:
             await self._record([self._assignment(customer_id, card, locked.token, who, block)])
             return await self._issued(customer_id, card.number)
@@ -337,6 +368,27 @@ class Cards:
             await self._ask(CardRelease(number=card.number, token=locked.token), None)
             raise _at_number(given.refusal, given.params)
         return await self._keep(given)
+
+    def _held(self, customer_id: UUID, card: Wanted) -> Reserved | None:
+        """The lock this till has already, if it will last long enough to be used."""
+        reserved = self._reserved.get(card_key(card.number))
+        if reserved is None or (reserved.customer_id, reserved.card) != (customer_id, card):
+            return None
+        return reserved if reserved.until > _monotonic() + ANSWER_S else None
+
+    async def _lock(self, customer_id: UUID, card: Wanted) -> Reserved:
+        if not self._online():
+            raise Refusal("card.verify_offline")
+        asked = _monotonic()
+        locked = await self._ask(CardLock(customer_id=customer_id, card=card), CardLocked)
+        if locked is None:
+            raise Refusal("card.verify_offline")
+        if locked.token is None:
+            raise _at_number(locked.refusal or "card.in_use", locked.params)
+        reserved = Reserved(customer_id, card, locked.token, asked + locked.lasts_s)
+        self._reserved = {key: one for key, one in self._reserved.items() if one.until > asked}
+        self._reserved[card_key(card.number)] = reserved
+        return reserved
 
     async def _request(
         self, customer_id: UUID, desk: Desk, kind: CardType, who: Account, block: CardBlocked | None
@@ -490,6 +542,10 @@ def _check_reason(connection: sqlite3.Connection, reason: str) -> None:
         raise Refusal(
             "card.reason_unknown", params, [FieldProblem("reason", "card.reason_unknown", params)]
         )
+
+
+def _monotonic() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _check_right(who: Account, right: str) -> None:

@@ -4,9 +4,9 @@ import sqlite3
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Depends, Path, Request
+from fastapi import APIRouter, Body, Depends, Path, Query, Request
 
-from contracts.cards import CardNumber
+from contracts.cards import CardNumber, CardReleased
 from contracts.reference import CardType
 from contracts.settings import Settings
 from contracts.texts import Language
@@ -14,6 +14,7 @@ from pos_node.api.models import (
     BlockWanted,
     CardOutcome,
     CardOwner,
+    CardReserved,
     CardShown,
     CardsShown,
     CardWanted,
@@ -67,6 +68,29 @@ def cards_router(till: Till) -> APIRouter:
         """Gives a card: at once, unless the ERP must confirm (CARD-8); a virtual one is asked for (CARD-9)."""
         given = await till.cards.give(customer_id, _wish(wanted), who.account)
         return await _outcome(till, given, language_of(request))
+
+    @router.post(
+        "/customers/{customer_id}/cards/{number}/reservation",
+        status_code=201,
+        responses=problems(401, 403, 404, 409, 410, 503),
+    )
+    async def reserve_card(
+        customer_id: UUID,
+        number: NumberAsked,
+        who: person,
+        type: Annotated[str | None, Query(max_length=60)] = None,
+    ) -> CardReserved:
+        """Has the ERP verify and lock a card as soon as its number is read: what cannot be given is known before the
+        form is filled in (CARD-15). Giving the card uses the lock; it ends by itself."""
+        lasts = await till.cards.reserve(customer_id, CardWish(number, type), who.account)
+        return CardReserved(number=number, lasts_s=round(lasts, 1))
+
+    @router.delete(
+        "/customers/{customer_id}/cards/{number}/reservation", responses=problems(401, 404)
+    )
+    async def release_card(customer_id: UUID, number: NumberAsked, who: person) -> CardReleased:
+        """Gives a reserved card back."""
+        return CardReleased(number=number, released=await till.cards.release(number))
 
     @router.post(
         "/customers/{customer_id}/cards/{number}/block",

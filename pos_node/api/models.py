@@ -198,6 +198,13 @@ class CardOutcome(Shown):
     card: CardShown | None
 
 
+class CardReserved(BaseModel):
+    """A card that no other till can give for the time being (CARD-15)."""
+
+    number: str
+    lasts_s: Annotated[float, Field(description="seconds from now on, by the ERP's clock")]
+
+
 class CardOwner(BaseModel):
     """A card looked up by its number, and whose it is (CARD-1)."""
 

@@ -280,6 +280,28 @@ async def test_card_15_where_the_erp_verifies_the_card_is_locked_and_confirmed(
     assert await till.waiting() == 0
 
 
+async def test_card_15_a_card_is_locked_when_its_number_is_read_and_that_lock_is_used(
+    till: TestTill, anne: httpx.AsyncClient
+) -> None:
+    await till.settings(card_verify_on_issue=True)
+    place = f"/customers/{ADA}/cards/C1/reservation"
+    assert code(await anne.post(place)) == (503, "card.verify_offline")
+    till.go_online()
+    erp = Erp(till)
+    erp.answers[CardLock] = CardLocked(number="C1", token=7, lasts_s=60)
+    reserved = await anne.post(place)
+    assert reserved.status_code == 201
+    assert 55 < reserved.json()["lasts_s"] <= 60
+    erp.answers[CardRelease] = CardReleased(number="C1", released=True)
+    assert (await anne.delete(place)).json()["released"] is True
+    assert (await anne.delete(place)).json()["released"] is False
+    await anne.post(place)
+    card = Card(number="C1", type="plastic", customer_id=ADA)
+    erp.answers[CardConfirm] = CardGiven(number="C1", scope=SCOPE, version=3, card=card)
+    assert code(await give(anne, number="C1")) == (201, "card.issued")
+    assert sum(isinstance(one, CardLock) for one in till.erp.asked) == 2
+
+
 async def test_card_15_a_customer_who_is_on_the_way_gets_the_locked_card_by_the_journal(
     till: TestTill, anne: httpx.AsyncClient
 ) -> None:
