@@ -76,10 +76,11 @@ class HeldCard(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who wants something of a card: the till, its centre, and the moment on the ERP's clock."""
+    """Who wants something of a card: the till and its centre (none of both: a user of the ERP), and the moment on the
+    ERP's clock."""
 
-    pos_id: str
-    centre: str
+    pos_id: str | None
+    centre: str | None
     now: datetime
 
 
@@ -96,13 +97,11 @@ def decide_lock(
     card: HeldCard, wanted: Wanted, scene: Scene, asker: Asker, token: int, lasts: timedelta
 ) -> HeldCard | Refusal:
     """The card with a lock of this till's, or why there is none (CARD-15)."""
-    lock = card.locked_at(asker.now)
-    if lock is not None and lock.pos_id != asker.pos_id:
-        return Refusal("card.locked", {"until": lock.until.isoformat(timespec="seconds")})
-    if refusal := _refuse_card(card, wanted, scene):
+    if refusal := refuse_locked(card, asker) or _refuse_card(card, wanted, scene):
         return refusal
     if card.customer_id is not None and not _is_theirs(card, scene):
         return Refusal("card.in_use", {"number": card.number}, "number")
+    assert asker.pos_id is not None
     return structs.replace(card, lock=Lock(asker.pos_id, token, asker.now + lasts))
 
 
@@ -120,9 +119,7 @@ def decide_assign(
     lock = card.locked_at(asker.now)
     if token is not None and (lock is None or (lock.pos_id, lock.token) != (asker.pos_id, token)):
         return Refusal("card.lock_lost", {"number": card.number})
-    if token is None and lock is not None and lock.pos_id != asker.pos_id:
-        return Refusal("card.locked", {"until": lock.until.isoformat(timespec="seconds")})
-    if refusal := _refuse_card(card, wanted, scene):
+    if refusal := refuse_locked(card, asker) or _refuse_card(card, wanted, scene):
         return refusal
     if card.customer_id is not None and not _is_theirs(card, scene):
         return Refusal("card.in_use", {"number": card.number}, "number")
@@ -138,13 +135,13 @@ def decide_assign(
     )
 
 
-def decide_block(card: HeldCard, customer_id: UUID, reason: str) -> HeldCard | Refusal:
+def decide_block(card: HeldCard, customer_id: UUID | None, reason: str) -> HeldCard | Refusal:
     """The card blocked, whatever else it is; the same card when it is already (CARD-12).
 
     Refused for a card that is not this customer's: a till that lost the arbitration must not block the winner's.
     """
     if not card.version:
-        return Refusal("card.unknown", {"number": card.number}, "number")
+        return unknown_card(card)
     if card.customer_id != customer_id:
         return Refusal("card.not_theirs", {"number": card.number}, "number")
     if card.state == "blocked":
@@ -183,15 +180,39 @@ def decide_release(card: HeldCard, token: int, asker: Asker) -> HeldCard | None:
     return structs.replace(card, lock=_over(lock, asker.now))
 
 
-def refuse_customer(customer: Held | None, centre: str) -> Refusal | None:
-    """Why a till of a centre cannot give a customer a card, or None."""
+def refuse_customer(customer: Held | None, centre: str | None) -> Refusal | None:
+    """Why a till of a centre, or a user of the ERP (None), cannot give a customer a card, or None."""
     if customer is None:
         return UNKNOWN
     if customer.state in ("deleted", "anonymised"):
         return Refusal(f"customer.{customer.state}")
+    if centre is None:
+        return None if customer.offered else Refusal("customer.not_active")
     if not customer.offered or not customer.usable_at(centre):
         return Refusal("customer.not_available")
     return None
+
+
+def refuse_voucher(card: HeldCard) -> Refusal | None:
+    """Why a voucher cannot be somebody's card (CARD-4), or None."""
+    named = {"number": card.number}
+    if card.form == "voucher" and not card.reusable:
+        return Refusal("card.voucher_not_reusable", named, "number")
+    if card.form == "voucher" and card.state != "active" and card.value:
+        return Refusal("card.voucher_has_value", named, "number")
+    return None
+
+
+def refuse_locked(card: HeldCard, asker: Asker) -> Refusal | None:
+    """While a till holds a card, nobody else decides whose it is (CARD-15)."""
+    lock = card.locked_at(asker.now)
+    if lock is None or lock.pos_id == asker.pos_id:
+        return None
+    return Refusal("card.locked", {"until": lock.until.isoformat(timespec="seconds")})
+
+
+def unknown_card(card: HeldCard) -> Refusal:
+    return Refusal("card.unknown", {"number": card.number}, "number")
 
 
 def missing_for(kind: CardType | None, customer: Held | None) -> str | None:
@@ -217,17 +238,13 @@ def _refuse_card(card: HeldCard, wanted: Wanted, scene: Scene) -> Refusal | None
     if not card.version:
         kind = scene.types.get(wanted.type or "")
         if kind is None or kind.predefined:
-            return Refusal("card.unknown", named, "number")
+            return unknown_card(card)
         return Refusal("card.no_type") if kind.form != "physical" else None
     if card.state == "blocked":
         return Refusal("card.blocked", named, "number")
     if card.state not in ASSIGNABLE:
         return Refusal("card.inactive", named, "number")
-    if card.form == "voucher" and not card.reusable:
-        return Refusal("card.voucher_not_reusable", named, "number")
-    if card.form == "voucher" and card.state != "active" and card.value:
-        return Refusal("card.voucher_has_value", named, "number")
-    return None
+    return refuse_voucher(card)
 
 
 def _is_theirs(card: HeldCard, scene: Scene) -> bool:

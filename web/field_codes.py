@@ -21,6 +21,8 @@ _CODES = {
     "less_than_equal": "request.too_high",
     "literal_error": "request.no_choice",
     "enum": "request.no_choice",
+    "decimal_parsing": "request.no_number",
+    "decimal_type": "request.no_number",
     "union_tag_invalid": "request.no_choice",
     "union_tag_not_found": "request.field_missing",
     "model_attributes_type": "request.no_object",

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from contracts.cards import CardNumber
 from contracts.customers import Code, Country, Email
 from contracts.topology import POS_ID
 
@@ -24,6 +25,7 @@ EXAMPLES: Mapping[str, str] = MappingProxyType(
         _pattern_of(Code): "lyon-1",
         _pattern_of(Country): "FR",
         _pattern_of(Email): "anna@example.com",
+        _pattern_of(CardNumber): "2900012345",
         POS_ID: "lyon-2",
         ATTRIBUTE_VALUE: "colour:red",
         SCOPE: "centre.lyon.customers",

@@ -5,6 +5,7 @@ import asyncio
 import asyncpg
 from fastapi import FastAPI
 
+from erp_node.api.cards import cards_router
 from erp_node.api.customers import customers_router
 from erp_node.api.dead import dead_router
 from erp_node.api.reference import reference_router
@@ -16,8 +17,8 @@ from erp_node.api.tills import tills_router
 from web.app import create_app
 from web.login import session_router
 
-DESCRIPTION = """What the ERP's users do: customers and who may use them, settings and lists of the tills,
-the tills and how far each is, messages that could not be handled.
+DESCRIPTION = """What the ERP's users do: customers and who may use them, loyalty cards, settings and lists of the
+tills, the tills and how far each is, messages that could not be handled.
 
 Log in with `POST /api/v1/session` and send the token as `Authorization: Bearer …`. Every decision comes
 as a stable `code` and a `text` in the language of Accept-Language (en, fr).
@@ -48,6 +49,7 @@ def make_api(services: ErpServices, version: str) -> FastAPI:
         routers=(
             session_router(services.sessions, services.gate, services.operators.log_in),
             customers_router(services),
+            cards_router(services),
             settings_router(services),
             reference_router(services),
             tills_router(services),

@@ -7,6 +7,7 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
+from erp_node.card_office import CardRefused
 from erp_node.centres import CentreInUse
 from erp_node.customers import CustomerRefused
 from erp_node.reference import WrongRecord
@@ -21,6 +22,8 @@ from web.problems import FieldProblem, Problem, problem_response
 log = structlog.get_logger("erp.api")
 
 OTHERWISE = 409
+SHOWN_AT_MOST = 50
+"""Fields at fault."""
 
 STATUS = {
     "customer.unknown": 404,
@@ -32,6 +35,15 @@ STATUS = {
     "customer.field_required": 422,
     "customer.field_invalid": 422,
     "address.second_main": 422,
+    "card.unknown": 404,
+    "card.changed_meanwhile": 412,
+    "card.field_required": 422,
+    "card.reason_unknown": 422,
+    "card.type_other_form": 422,
+    "card.type_unknown": 422,
+    "card.voucher_only": 422,
+    "card.voucher_without_points": 422,
+    "request.part_twice": 422,
     "request.centre_unknown": 422,
     "till.unknown": 404,
     "reference.unknown_kind": 404,
@@ -45,6 +57,19 @@ async def answer_customer_refused(request: Request, error: Exception) -> Respons
     fields = [FieldProblem(error.field, error.code, error.params)] if error.field else []
     params = {"field": error.field, **error.params} if error.field else error.params
     problem = Problem(STATUS.get(error.code, OTHERWISE), error.code, params, fields)
+    return problem_response(problem, language_of(request))
+
+
+async def answer_card_refused(request: Request, error: Exception) -> Response:
+    """The handler of CardRefused: every field at fault, the first refusal being the problem's."""
+    assert isinstance(error, CardRefused)
+    first, fields = error.refusals[0], [one for one in error.refusals if one.field]
+    problem = Problem(
+        STATUS.get(first.code, OTHERWISE),
+        first.code,
+        first.params,
+        [FieldProblem(one.field or "", one.code, one.params) for one in fields[:SHOWN_AT_MOST]],
+    )
     return problem_response(problem, language_of(request))
 
 
@@ -87,6 +112,7 @@ Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 HANDLERS: Mapping[type[Exception], Handler] = {
     CustomerRefused: answer_customer_refused,
+    CardRefused: answer_card_refused,
     CentreInUse: answer_centre_in_use,
     WrongRecord: answer_wrong,
     WrongTill: answer_wrong,

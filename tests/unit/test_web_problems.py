@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from contracts.customers import Customer
 from contracts.limits import NO_NUL
 from contracts.texts import catalogue
+from erp_node.api.card_models import CardGiven
 from erp_node.api.models import AvailabilityShown, NewCustomer
 from erp_node.api.models import CustomerFilter as ErpFilter
 from erp_node.api.tills import NewTill
@@ -132,7 +133,7 @@ async def test_parts_with_the_same_key_are_told_so(client: httpx.AsyncClient) ->
     ]
 
 
-FORMS = (Customer, NewCustomer, NewTill, ErpFilter, TillFilter, AvailabilityShown)
+FORMS = (CardGiven, Customer, NewCustomer, NewTill, ErpFilter, TillFilter, AvailabilityShown)
 
 
 def _patterns(schema: Any) -> Iterator[str]:
