@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bench.asking import search_rtt_vs_raw_rpc
+from bench.cards import card_lock_rtt_vs_raw_rpc, card_lock_vs_raw_rpc
 from bench.down import initial_sync_vs_sqlite_insert, propagation_vs_raw_consume
 from bench.listing import local_search_vs_like
 from bench.stand import Stand
@@ -77,5 +78,13 @@ FIGURES = (
     Figure(
         "journal_vs_raw_pg", "till changes applied in the ERP",
         "one-statement transactions on one asyncpg connection", "/s", 1.0, False, journal_vs_raw_pg,
+    ),
+    Figure(
+        "card_lock_vs_raw_rpc", "cards locked, 32 in flight",
+        "empty request-replies with plain aio-pika, 32 in flight", "/s", 0.4, False, card_lock_vs_raw_rpc,
+    ),
+    Figure(
+        "card_lock_rtt_vs_raw_rpc", "one card locked",
+        "an empty request-reply with plain aio-pika, p50", "s", 4.0, True, card_lock_rtt_vs_raw_rpc,
     ),
 )  # fmt: skip

@@ -26,6 +26,16 @@ async def raw_rpc(url: str, count: int, in_flight: int = 1) -> list[float]:
     The documented pattern: default channel, exclusive callback queue, correlation ids; the
     server answers each message through the default exchange and acks it.
     """
+    return (await _raw_rpc(url, count, in_flight))[0]
+
+
+async def raw_rpc_rate(url: str, count: int, in_flight: int) -> float:
+    """Empty request-replies per second, `in_flight` at the same time; as `raw_rpc`."""
+    return count / (await _raw_rpc(url, count, in_flight))[1]
+
+
+async def _raw_rpc(url: str, count: int, in_flight: int) -> tuple[list[float], float]:
+    """Seconds of each, and of all together."""
     queue = f"floor.rpc.{uuid4().hex[:8]}"
     latencies: list[float] = []
     async with await aio_pika.connect(url) as connection:
@@ -33,9 +43,11 @@ async def raw_rpc(url: str, count: int, in_flight: int = 1) -> list[float]:
         async with _beside("answer", url, queue):
             client = await _RawClient.open(channel, queue)
             turns = iter(range(count))
+            began = time.perf_counter()
             await asyncio.gather(*(client.work(turns, latencies) for _ in range(in_flight)))
+            took = time.perf_counter() - began
         await channel.queue_delete(queue)
-    return latencies
+    return latencies, took
 
 
 async def raw_consume(url: str, count: int, size: int) -> float:
