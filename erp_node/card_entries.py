@@ -11,8 +11,8 @@ from erp_node.card_rules import Asker, decide_assign, decide_block, decide_issue
 from erp_node.card_table import CardTable, Deed
 from erp_node.entries import CardChange, Change
 from erp_node.refusals import Refusal
-from erp_node.store.cards import Letter
 from erp_node.store.customers import Held
+from erp_node.store.letters import Letter
 from erp_node.verdicts import Place, refused_verdict
 
 

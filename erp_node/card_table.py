@@ -13,8 +13,9 @@ from contracts.reference import CardType
 from erp_node.card_rules import HeldCard, Scene
 from erp_node.refusals import Refusal
 from erp_node.store import cards as store
-from erp_node.store.cards import CardEvent, CardWrite, Letter
+from erp_node.store.cards import CardEvent, CardWrite
 from erp_node.store.customers import Held
+from erp_node.store.letters import Letter, add_letters
 from erp_node.store.pool import Connection, Database
 from erp_node.store.reference import list_records
 
@@ -145,4 +146,4 @@ async def write_cards(connection: Connection, undone: UndoneCards) -> None:
     if undone.events:
         await store.add_events(connection, undone.events)
     if undone.letters:
-        await store.add_letters(connection, undone.letters)
+        await add_letters(connection, undone.letters)

@@ -42,8 +42,8 @@ from erp_node.refusals import Refusal
 from erp_node.search import scope_at
 from erp_node.store import cards as rows
 from erp_node.store import customers as customer_rows
-from erp_node.store.cards import Letter
 from erp_node.store.customers import Held
+from erp_node.store.letters import Letter
 from erp_node.store.pool import Connection, Pool
 from messaging.channel import Delivery
 from messaging.failures import fail

@@ -1,6 +1,6 @@
 """Rows of cards, of their locks and of what happened to them, many at a time."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -34,15 +34,6 @@ class CardEvent(msgspec.Struct, frozen=True, gc=False):
     by: str
     where: str
     detail: Mapping[str, Any]
-
-
-class Letter(msgspec.Struct, frozen=True, gc=False):
-    """An e-mail to be written to a customer about a virtual card (CARD-9)."""
-
-    request_id: UUID
-    key: str
-    customer_id: UUID
-    language: str
 
 
 class CardWrite(msgspec.Struct, frozen=True, gc=False):
@@ -161,18 +152,6 @@ async def add_events(connection: Connection, events: Sequence[CardEvent]) -> Non
         [one.by for one in events],
         [one.where for one in events],
         [msgspec.json.encode(one.detail).decode() for one in events],
-    )
-
-
-async def add_letters(connection: Connection, letters: Iterable[Letter]) -> None:
-    """Puts letters into the outbox, once per request."""
-    some = list(letters)
-    await connection.execute(
-        SQL["add_letters"],
-        [one.request_id for one in some],
-        [one.key for one in some],
-        [one.customer_id for one in some],
-        [one.language for one in some],
     )
 
 

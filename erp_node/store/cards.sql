@@ -56,11 +56,6 @@ SELECT number_key, at, event, customer_id, changed_by, changed_where, detail::js
 FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[])
     AS n (number_key, at, event, customer_id, changed_by, changed_where, detail);
 
--- name: add_letters
-INSERT INTO card_letter (request_id, number_key, customer_id, language)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[])
-ON CONFLICT (request_id) DO NOTHING;
-
 -- name: find_card
 SELECT * FROM card WHERE number_key = $1;
 

@@ -57,10 +57,13 @@ CREATE TABLE card_letter (
     language     text NOT NULL DEFAULT 'en',
     state        text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'sending', 'sent', 'unsure', 'given_up')),
     attempts     integer NOT NULL DEFAULT 0,
-    due_at       timestamptz NOT NULL DEFAULT clock_timestamp(),
-    reason       text                               -- of the last failure
+    wanted_at    timestamptz NOT NULL DEFAULT clock_timestamp(),  -- when it was asked for, or asked for again
+    due_at       timestamptz NOT NULL DEFAULT clock_timestamp(),  -- of a waiting one: the next try; of one being sent:
+                                                    -- until when that may take; of the others: since when they are so
+    reason       text                               -- of the last failure, without anybody's data
 );
 CREATE INDEX card_letter_due ON card_letter (due_at) WHERE state IN ('waiting', 'sending');
+CREATE INDEX card_letter_left ON card_letter (due_at) WHERE state IN ('unsure', 'given_up');
 
 -- Where a card is shown: where its customer is, and everywhere once it is blocked.
 CREATE FUNCTION card_scopes(card_state text, customer uuid) RETURNS SETOF text
