@@ -49,7 +49,8 @@ def lasting(least: float, most: float) -> Callable[[random.Random, Shape], Given
 @dataclass(frozen=True, slots=True)
 class Kind:
     """`play` is called at the step's moment and returns at once. A fault counts as met when `play`, or what it
-    set up, calls `world.meet`. `mended_by_sweep`: what it does may only be noticed by comparing digests. `about`: some schedules are mostly about one thing, so that it meets itself."""
+    set up, calls `world.meet`. `mended_by_sweep`: what it does may only be noticed by comparing digests. `about`: some
+    schedules are mostly about one thing, so that it meets itself."""
 
     name: str
     play: Callable[[World, Given], None]
