@@ -135,6 +135,8 @@ async def _change(connection: Connection, writes: Sequence[CardWrite]) -> None:
         [one.card.token for one in writes],
         [one.card.type for one in writes],
         [one.card.points for one in writes],
+        [one.card.reusable for one in writes],
+        [one.card.value for one in writes],
         [one.card.version for one in writes],
         [one.by for one in writes],
         [one.where for one in writes],

@@ -43,11 +43,12 @@ ORDER BY n.number;
 -- name: change_cards
 -- Blocking comes first: a customer's next card takes the place of the one that is blocked in the same step.
 UPDATE card c SET state = n.state, customer_id = n.customer_id, reason = n.reason, token = n.token, type = n.type,
-    points = n.points, version = n.version, changed_by = n.changed_by, changed_where = n.changed_where,
-    changed_at = NULL
-FROM unnest($1::text[], $2::text[], $3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::bigint[], $8::bigint[],
-            $9::text[], $10::text[])
-    AS n (number_key, state, customer_id, reason, token, type, points, version, changed_by, changed_where)
+    points = n.points, reusable = n.reusable, value = n.value, version = n.version, changed_by = n.changed_by,
+    changed_where = n.changed_where, changed_at = NULL
+FROM unnest($1::text[], $2::text[], $3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::bigint[], $8::boolean[],
+            $9::numeric[], $10::bigint[], $11::text[], $12::text[])
+    AS n (number_key, state, customer_id, reason, token, type, points, reusable, value, version,
+          changed_by, changed_where)
 WHERE c.number_key = n.number_key;
 
 -- name: add_events
