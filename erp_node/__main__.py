@@ -16,6 +16,7 @@ from erp_node.settings import ErpSettings
 from runtime.settings import WrongSettings, explain, load
 
 if TYPE_CHECKING:
+    from erp_node.imports import Import
     from erp_node.stuck import Stuck
 
 app = typer.Typer(help="The ERP node: the authority on customers.", no_args_is_help=True)
@@ -84,11 +85,43 @@ def import_customers(
 
     Ends with 1 when every row was rejected.
     """
+    from erp_node.imports import import_file
+
+    _import(file, rejects, import_file)
+
+
+@app.command(epilog=_SETTINGS)
+def import_cards(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV or JSON Lines")],
+    rejects: Annotated[
+        Path | None, typer.Option(help="where bad rows go; default: FILE.rejects.csv")
+    ] = None,
+) -> None:
+    """Imports loyalty cards. Good rows go in; bad ones go to the rejects file with line, column and reason.
+
+    CSV: the first line names the columns, separated by , ; | or tabs. number is
+    required. Others: form (physical, virtual or voucher), type, state (active,
+    inactive, blocked; of a voucher also confirmed, received), reason (of a
+    blocked one), points, reusable and value (of a voucher), customer (the code
+    of whom the card is given to). What a row leaves out a new card has by
+    itself, and one that is there keeps.
+
+    JSON Lines: one card per line, with the same fields. docs/operations.md
+    explains both.
+
+    Ends with 1 when every row was rejected.
+    """
+    from erp_node.imports.cards import import_cards as load
+
+    _import(file, rejects, load)
+
+
+def _import(file: Path, rejects: Path | None, load: "Import") -> None:
     from erp_node.setup import import_with_progress
 
     settings = _settings()
     path = rejects or file.with_name(f"{file.name}.rejects.csv")
-    report = _run(lambda: import_with_progress(settings, file, path, said))
+    report = _run(lambda: import_with_progress(settings, file, path, said, load))
     typer.echo(
         f"{report.rows} rows: {report.created} created, {report.changed} changed, "
         f"{report.unchanged} unchanged, {report.rejected} rejected"
@@ -180,7 +213,7 @@ def load_reference(
 @app.command(epilog=_SETTINGS)
 def stuck() -> None:
     """Shows at a glance what is stuck, where, since when and why: connections, journals, tills, feeds, dead letters,
-    customers that cannot be sent.
+    customers that cannot be sent, e-mails that were not.
 
     To be run where the ERP runs, with the same settings. When something waits it looks a second time after 12 s:
     what moves is not stuck. Ends with 0 when nothing is stuck, otherwise with 1.

@@ -37,7 +37,9 @@ from erp_node.declarations import Declarations
 from erp_node.feed import Feed
 from erp_node.handlers import Parts, journal_handler, question_handler
 from erp_node.journal import AskAgain, Intake
+from erp_node.letters import Letters, Mail
 from erp_node.login import Login
+from erp_node.mail import MailServer
 from erp_node.operators import Operators
 from erp_node.pages import BuiltPage, PageBuilder
 from erp_node.pressure import Pressure
@@ -47,6 +49,7 @@ from erp_node.search import SearchDesk
 from erp_node.sequencer import PublishPage, PublishStop, Sequencer
 from erp_node.settings import ErpSettings
 from erp_node.setup import CannotDo, admin_of, channel_of, mendable, till_url
+from erp_node.smtp_url import read_smtp_url
 from erp_node.store.migrations import migrate
 from erp_node.store.pool import Pool, open_pool
 from erp_node.store.search import open_question_pool
@@ -139,12 +142,14 @@ class Node:
     sequencer: Sequencer
     heart: Heart
     keep_queues: Callable[[], Coroutine[Any, Any, None]] | None = None
+    letters: Letters | None = None
 
     def tasks(self) -> tuple[Coroutine[Any, Any, None], ...]:
         links = (link.run() for link in self.links)
         kept = () if self.keep_queues is None else (self.keep_queues(),)
+        letters = () if self.letters is None else (self.letters.run(),)
         clean = keep_tidy(self.services.pool)
-        return (*links, self.sequencer.run(), self.heart.run(), clean, *kept)
+        return (*links, self.sequencer.run(), self.heart.run(), clean, *kept, *letters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +158,7 @@ class Outside:
 
     `admin`: the broker's management, None when not configured. `till_url`: the broker's address for a till's
     user and password. `beat_s`: seconds between two signs of life. `broker_address`: its host and port, for the log.
+    `mail`: the mail server, None when not configured: letters wait then.
     """
 
     pool: Pool
@@ -166,6 +172,7 @@ class Outside:
     observer: Observer
     beat_s: float
     broker_address: str = ""
+    mail: Mail | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,9 +206,16 @@ async def open_node(settings: ErpSettings, stack: AsyncExitStack) -> Node:
         Outside(
             pool, asked, Login(settings), admin, partial(channel_of, settings),
             partial(till_url, settings.amqp_url), clock, random.Random(), observer, settings.beat_s,
-            address_of(settings.amqp_url),
+            address_of(settings.amqp_url), _mail_of(settings),
         )
     )  # fmt: skip
+
+
+def _mail_of(settings: ErpSettings) -> MailServer | None:
+    if settings.smtp_url is None or settings.smtp_from is None:
+        log.info("letters to customers wait: COMPTOIR_ERP_SMTP_URL is not set", action="mail_none")
+        return None
+    return MailServer(read_smtp_url(settings.smtp_url), settings.smtp_from)
 
 
 def make_node(outside: Outside) -> Node:
@@ -247,6 +261,7 @@ def make_node(outside: Outside) -> Node:
             clock=clock, new_id=tools.new_id, interval_s=outside.beat_s,
         ),
         partial(_keep_queues, outside, outside.admin) if outside.admin else None,
+        Letters(pool, outside.mail, rng=tools.rng) if outside.mail else None,
     )  # fmt: skip
 
 

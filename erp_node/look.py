@@ -10,7 +10,7 @@ from erp_node import tills
 from erp_node.backlog import read_backlog
 from erp_node.settings import ErpSettings
 from erp_node.setup import admin_of, channel_of, mendable, pool_of
-from erp_node.store import feed
+from erp_node.store import feed, letters
 from erp_node.store.pool import Pool
 from erp_node.stuck import COUNTED, LOOK_AGAIN_S, Condition, Movement, Stuck, find_stuck
 from messaging.admin import Administers
@@ -20,6 +20,9 @@ from messaging.clock import SystemClock
 from messaging.dead import count_codes
 
 PATIENCE_S = 5.0
+
+LETTERS_WAIT_S = 60.0
+"""A letter that is wanted for longer than this waits for something."""
 
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _CLOCK = SystemClock()
@@ -70,6 +73,8 @@ async def _condition(settings: ErpSettings, pool: Pool) -> Condition:
         dead=dead,
         dead_unread=unread,
         troubles=await feed.list_troubles(pool),
+        letters=await letters.list_left(pool, LETTERS_WAIT_S),
+        mail=settings.smtp_url is not None,
     )
 
 

@@ -1,11 +1,14 @@
 """Settings of the ERP node."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import SettingsConfigDict
 
+from erp_node.smtp_url import read_sender, read_smtp_url
 from runtime.logs import LogFormat
 from runtime.settings import NodeSettings
 
@@ -48,6 +51,21 @@ class ErpSettings(NodeSettings):
     beat_s: Annotated[
         float, Field(gt=0, le=60, description="seconds between signs of life to tills")
     ] = 3.0
+    smtp_url: Annotated[
+        str | None,
+        Field(
+            pattern=r"^smtps?://",
+            description="mail server for letters to customers, smtp://user:password@host:587 or smtps://host; "
+            "without it they wait",
+        ),
+    ] = None
+    smtp_from: Annotated[
+        str | None,
+        Field(
+            validate_default=True,
+            description="who letters come from, Shop <cards@shop.example>; needed with smtp_url",
+        ),
+    ] = None
     trace: Annotated[
         Path | None,
         Field(
@@ -66,3 +84,27 @@ class ErpSettings(NodeSettings):
     log_level: Annotated[
         str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="least level logged")
     ] = "INFO"
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _names_a_server(cls, url: str | None) -> str | None:
+        if url is not None:
+            _check(read_smtp_url, url)
+        return url
+
+    @field_validator("smtp_from")
+    @classmethod
+    def _is_an_address(cls, sender: str | None, info: ValidationInfo) -> str | None:
+        if sender is not None:
+            _check(read_sender, sender)
+        elif info.data.get("smtp_url"):
+            raise PydanticCustomError("missing", "field required beside {url}", {"url": "smtp_url"})
+        return sender
+
+
+def _check(read: Callable[[str], object], text: str) -> None:
+    """What is wrong, in the reader's own words, which tell no password."""
+    try:
+        read(text)
+    except ValueError as error:
+        raise PydanticCustomError("unreadable", "{why}", {"why": str(error)}) from None

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from erp_node.backlog import Backlog, Waiting
 from erp_node.store.feed import Trouble
+from erp_node.store.letters import LeftLetters
 from erp_node.tills import TillStanding
 
 LOOK_AGAIN_S = 12.0
@@ -39,7 +40,8 @@ class Movement:
 @dataclass(frozen=True, slots=True)
 class Condition:
     """What one look can judge. `erp`, `broker`: what is wrong with it, and `*_at` where it is; `dead`: how many
-    letters of each code, `dead_unread`: why they could not be counted."""
+    letters of each code, `dead_unread`: why they could not be counted. `letters`: e-mails to customers that are not
+    sent, `mail`: whether a mail server is set."""
 
     erp_at: str
     erp: str | None
@@ -48,6 +50,8 @@ class Condition:
     dead: Mapping[str, int]
     dead_unread: str | None
     troubles: Sequence[Trouble]
+    letters: Sequence[LeftLetters] = ()
+    mail: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ def find_stuck(condition: Condition, first: Movement, second: Movement) -> list[
         *_numbering(first, second),
         *_dead(condition, first.backlog.dead, second.backlog.dead),
         *_troubles(condition.troubles),
+        *_letters(condition),
     ]
 
 
@@ -146,3 +151,25 @@ def _troubles(troubles: Sequence[Trouble]) -> Iterator[Stuck]:
         since = min((one.at for one in of_it if one.at), default=None)
         where = str(of_it[0].customer_id) + (f" and {len(of_it) - 1} more" if of_it[1:] else "")
         yield Stuck("customers", where, since, f"not sent to tills: {reason}")
+
+
+def _letters(found: Condition) -> Iterator[Stuck]:
+    for left in found.letters:
+        others = f" and {left.count - 1} more" if left.count > 1 else ""
+        yield Stuck(
+            "letters", f"card {left.key}{others}", left.since, _unsent(left, mail=found.mail)
+        )
+
+
+def _unsent(left: LeftLetters, *, mail: bool) -> str:
+    match left.state:
+        case "waiting" if not mail:
+            return "waiting: COMPTOIR_ERP_SMTP_URL is not set"
+        case "waiting":
+            return f"waiting: {left.reason or 'not tried yet'}"
+        case "given_up":
+            return f"given up: {left.reason}"
+        case "unsure":
+            return f"sent or not, nobody knows: {left.reason}"
+        case _:
+            return "taken by a process that has ended"
