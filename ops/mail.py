@@ -157,8 +157,11 @@ class _Talk(SMTP):
             loop=asyncio.get_running_loop(),
         )
         self._talks = talks
+        self._socket: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if self._socket is None:  # with STARTTLS another one comes, above this one
+            self._socket = cast(asyncio.Transport, transport)
         self._talks.add(self)
         super().connection_made(transport)
 
@@ -168,8 +171,8 @@ class _Talk(SMTP):
 
     def cut(self) -> None:
         """Without a word of goodbye."""
-        if self.transport is not None:
-            cast(asyncio.Transport, self.transport).abort()
+        if self._socket is not None:
+            self._socket.abort()
 
 
 @asynccontextmanager

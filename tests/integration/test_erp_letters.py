@@ -3,10 +3,13 @@
 import asyncio
 import random
 import re
+import shutil
+import ssl
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -492,6 +495,38 @@ async def test_card_9_a_log_in_that_is_refused_is_waited_with(pool: Pool, outbox
         await outbox.pass_time()
         await worker(pool, f"smtp://erp:it%27s%3A%20hush%2F%3F@{address}").send_due()
         assert [letter.user for letter in sink.letters] == ["erp"]
+
+
+async def certificate(folder: Path) -> tuple[Path, Path]:
+    """Of this machine, signed by itself: file and key. Nothing to encrypt with: the test is skipped."""
+    if (openssl := shutil.which("openssl")) is None:
+        pytest.skip("there is no openssl")
+    signed, key = folder / "cert.pem", folder / "key.pem"
+    process = await asyncio.create_subprocess_exec(
+        openssl, "req", "-x509", "-newkey", "rsa:2048", "-noenc", "-subj", "/CN=localhost", "-days", "2",
+        "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", signed,
+        stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    assert await process.wait() == 0
+    return signed, key
+
+
+async def test_card_9_a_connection_is_encrypted_when_the_server_offers_it_and_is_trusted(
+    outbox: Outbox, pool: Pool, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed, key = await certificate(folder)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(signed, key)
+    request_id = await outbox.put()
+    async with mail_sink(users={"erp": "hush"}, tls=tls) as sink:
+        url = f"smtp://erp:hush@{sink.host}:{sink.port}"
+        await worker(pool, url).send_due()
+        state, reason = await outbox.is_now(request_id)
+        assert (state, (reason or "")[:17]) == ("waiting", "encryption failed")
+        monkeypatch.setenv("SSL_CERT_FILE", str(signed))
+        await outbox.pass_time()
+        await worker(pool, url).send_due()
+        assert [(letter.encrypted, letter.user) for letter in sink.letters] == [(True, "erp")]
 
 
 async def test_card_9_the_erp_sends_letters_when_a_mail_server_is_set(

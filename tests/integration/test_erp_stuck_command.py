@@ -157,6 +157,33 @@ async def test_queues_that_are_not_there_are_told(settings: ErpSettings) -> None
     assert missing == {*map(journal_queue, range(JOURNAL_PARTITIONS)), "dead"}
 
 
+async def test_card_9_letters_that_were_not_sent_are_stuck(
+    settings: ErpSettings, pool: Pool, channel: AmqpChannel
+) -> None:
+    for number, state, age in (
+        ("W1", "waiting", "61 s"),
+        ("W2", "waiting", "50 s"),
+        ("W3", "waiting", "1 day"),
+        ("S1", "sending", "-1 s"),
+        ("S2", "sent", "61 s"),
+        ("U1", "unsure", "6 days"),
+        ("G1", "given_up", "1 s"),
+        ("G2", "given_up", "8 days"),
+    ):
+        await pool.execute(
+            "INSERT INTO card_letter (request_id, number_key, customer_id, state, wanted_at, due_at, reason)"
+            " VALUES (gen_random_uuid(), $1, gen_random_uuid(), $2, clock_timestamp() - $3::text::interval,"
+            " clock_timestamp() - $3::text::interval, nullif($2, 'waiting'))",
+            number, state, age,
+        )  # fmt: skip
+    found, _ = await look_for_stuck(settings.model_copy(update=UNCOUNTED), 0)
+    assert [(one.what, one.where, one.why) for one in found] == [
+        ("letters", "card G1", "given up: given_up"),
+        ("letters", "card U1", "sent or not, nobody knows: unsure"),
+        ("letters", "card W3 and 1 more", "waiting: COMPTOIR_ERP_SMTP_URL is not set"),
+    ]
+
+
 async def test_a_change_that_is_never_numbered_is_stuck(
     settings: ErpSettings, pool: Pool, channel: AmqpChannel
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from erp_node.backlog import Backlog, Waiting
 from erp_node.store.feed import Trouble
+from erp_node.store.letters import LeftLetters
 from erp_node.stuck import Condition, Movement, Stuck, find_stuck
 from erp_node.tills import ScopeStanding, TillStanding
 
@@ -124,6 +125,27 @@ def test_connections_dead_letters_and_customers_are_told_with_their_reasons() ->
         ("customers", "not sent to tills: no kind"),
     ]
     assert (told[-1].where, told[-1].since) == (f"{ids[0]} and 2 more", NOON - timedelta(hours=2))
+
+
+def test_card_9_letters_that_were_not_sent_are_told_with_their_reasons() -> None:
+    left = (
+        LeftLetters("given_up", "recipient refused (550 5.1.1)", 1, "V1", NOON),
+        LeftLetters("sending", None, 1, "V2", NOON),
+        LeftLetters("unsure", "connection lost", 3, "V3", NOON),
+        LeftLetters("waiting", "cannot connect", 1, "V4", NOON),
+        LeftLetters("waiting", None, 1, "V5", NOON),
+    )
+    told = find_stuck(replace(WELL, letters=left), CALM, CALM)
+    assert [(one.what, one.where, one.why) for one in told] == [
+        ("letters", "card V1", "given up: recipient refused (550 5.1.1)"),
+        ("letters", "card V2", "taken by a process that has ended"),
+        ("letters", "card V3 and 2 more", "sent or not, nobody knows: connection lost"),
+        ("letters", "card V4", "waiting: cannot connect"),
+        ("letters", "card V5", "waiting: not tried yet"),
+    ]
+    assert told[0].since == NOON
+    unset = find_stuck(replace(WELL, letters=left[-1:], mail=False), CALM, CALM)
+    assert unset[0].why == "waiting: COMPTOIR_ERP_SMTP_URL is not set"
 
 
 def test_dead_letters_that_cannot_be_read_are_not_passed_over() -> None:

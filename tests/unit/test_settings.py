@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from erp_node.settings import ErpSettings
+from erp_node.smtp_url import SmtpAddress, read_smtp_url
 from pos_node.settings import PosSettings
 from runtime.settings import WrongSettings, explain, load, variable
 
@@ -91,6 +92,50 @@ def test_a_file_that_is_no_toml_is_named(config: Path, content: bytes) -> None:
 
 def test_a_file_that_is_not_there_is_named_with_its_variable(config: Path) -> None:
     assert wrong() == f"COMPTOIR_CONFIG: {config}: No such file or directory"
+
+
+MAIL = WHOLE + 'smtp_from = "Shop <cards@shop.example>"\n'
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("smtp://mail", SmtpAddress("mail", 587, False)),
+        ("smtp://mail:25", SmtpAddress("mail", 25, False)),
+        ("smtps://erp%40shop:hu%2Fsh@[::1]/", SmtpAddress("::1", 465, True, "erp@shop", "hu/sh")),
+    ],
+)
+def test_a_mail_server_is_an_address(config: Path, url: str, address: SmtpAddress) -> None:
+    config.write_text(f'{MAIL}smtp_url = "{url}"\n')
+    settings = load(ErpSettings)
+    assert settings.smtp_url is not None
+    assert read_smtp_url(settings.smtp_url) == address
+
+
+def test_a_password_goes_to_a_mail_server_elsewhere_encrypted_only() -> None:
+    assert read_smtp_url("smtp://erp:hush@mail").start_tls is True
+    assert read_smtp_url("smtp://erp:hush@127.0.0.1").start_tls is None
+    assert read_smtp_url("smtp://mail").start_tls is None
+    assert read_smtp_url("smtps://erp:hush@mail").start_tls is False
+    assert "hush" not in repr(read_smtp_url("smtp://erp:hush@mail"))
+
+
+@pytest.mark.parametrize(
+    "url", ["smtp://", "smtp://erp:hu/sh@mail", "smtp://mail/x", "http://hush"]
+)
+def test_what_is_no_mail_server_is_told_without_its_password(config: Path, url: str) -> None:
+    config.write_text(f'{MAIL}smtp_url = "{url}"\n')
+    told = wrong()
+    assert told.startswith(f"{config}: smtp_url: ")
+    assert "hu" not in told.removeprefix(f"{config}")
+
+
+def test_letters_need_a_sender_and_it_has_an_address(config: Path) -> None:
+    config.write_text(f'{WHOLE}smtp_url = "smtp://mail"\n')
+    assert "COMPTOIR_ERP_SMTP_FROM: field required beside smtp_url" in wrong()
+    for sender in ("Shop", "cärds@shop.example", "Shop <>"):
+        config.write_text(f'{WHOLE}smtp_url = "smtp://mail"\nsmtp_from = "{sender}"\n')
+        assert f"{config}: smtp_from: write an address" in wrong()
 
 
 def test_the_till_reads_the_same_kind_of_file(config: Path) -> None:
