@@ -35,6 +35,7 @@ from erp_node.store.reference import list_records
 T = TypeVar("T")
 Decide = Callable[[HeldCard, Scene, Asker], HeldCard | Refusal]
 
+_COLUMNS = ("form", "type", "state", "customer_id", "points", "reason", "reusable", "value")
 _IN_THE_WAY = (
     asyncpg.UniqueViolationError,
     asyncpg.DeadlockDetectedError,
@@ -186,13 +187,12 @@ async def transact(pool: Pool, work: Callable[[Connection], Awaitable[T]]) -> T:
 
 
 def changes_of(before: HeldCard, after: HeldCard) -> Mapping[str, Any]:
-    """Old and new of every column that is different."""
-    old, new = (one.wire.model_dump(mode="json") for one in (before, after))
-    if not before.version:
-        old = dict.fromkeys(old)
-    return {
-        name: [old[name], new[name]] for name in new if name != "number" and old[name] != new[name]
-    }
+    """Old and new of every column that is different; a new card's old ones are None."""
+    made = not before.version
+    pairs = (
+        (name, None if made else getattr(before, name), getattr(after, name)) for name in _COLUMNS
+    )
+    return {name: [old, new] for name, old, new in pairs if old != new}
 
 
 async def _change(

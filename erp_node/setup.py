@@ -15,7 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 from contracts.topology import Rights, erp_topology
 from erp_node import reference, tills
 from erp_node.centres import known_centres
-from erp_node.imports import ImportReport, WrongFile, import_file
+from erp_node.imports import Import, ImportReport, WrongFile, import_file
 from erp_node.reference_file import WrongLine, load_reference
 from erp_node.settings import ErpSettings
 from erp_node.store.faults import is_transient
@@ -56,9 +56,13 @@ async def set_up(settings: ErpSettings) -> list[str]:
 
 
 async def import_with_progress(
-    settings: ErpSettings, file: Path, rejects: Path, console: Console
+    settings: ErpSettings,
+    file: Path,
+    rejects: Path,
+    console: Console,
+    load: Import = import_file,
 ) -> ImportReport:
-    """Imports a file of customers with a progress bar."""
+    """Imports a file, of customers or of what `load` imports, with a progress bar."""
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -70,7 +74,7 @@ async def import_with_progress(
         with bar:
             size = file.stat().st_size
             task = bar.add_task(f"importing {file.name}", total=size)
-            report = await import_file(
+            report = await load(
                 pool,
                 file,
                 rejects_path=rejects,

@@ -1,4 +1,6 @@
-"""Importing customers from a file (CSV or JSON Lines): good rows go in, bad ones are named.
+"""Importing customers, or cards, from a file (CSV or JSON Lines): good rows go in, bad ones are named.
+
+What is said here is about customers; cards (imports.cards) have the columns of imports.card_rows.
 
 **JSON Lines**: one object per line. Either `record` is the whole customer
 (contracts.customers.Customer) and the other keys stand beside it, or all stand in one object. What
@@ -19,6 +21,6 @@ Importing a file again changes nothing.
 """
 
 from erp_node.imports.files import WrongFile
-from erp_node.imports.load import ImportReport, import_file
+from erp_node.imports.load import Import, ImportReport, import_file
 
-__all__ = ["ImportReport", "WrongFile", "import_file"]
+__all__ = ["Import", "ImportReport", "WrongFile", "import_file"]

@@ -7,15 +7,17 @@ from contextlib import AsyncExitStack, aclosing, closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Generic, Protocol, TypeVar
 
 from erp_node.centres import known_centres
 from erp_node.customers import Actor
+from erp_node.imports.cells import CUSTOMERS
 from erp_node.imports.files import Lines, WrongFile, is_json_lines
 from erp_node.imports.rejects import Rejects
-from erp_node.imports.rows import Read, Reject, Row, read_json_line
-from erp_node.imports.store import Seen, Stored, store_rows
-from erp_node.imports.table import Table
+from erp_node.imports.rows import Reject, Row
+from erp_node.imports.store import Seen, store_rows
+from erp_node.imports.stored import Stored
+from erp_node.imports.table import Form, Table
 from erp_node.store.pool import Pool
 from erp_node.store.search import clean_index, count_words
 from messaging.clock import Clock, SystemClock
@@ -26,6 +28,8 @@ TIDY_FROM = 1_000
 """After so many new or changed rows the index is cleaned and words are counted anew."""
 
 SYSTEM_CLOCK = SystemClock()
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,19 @@ class ImportReport:
         )
 
 
+class Import(Protocol):
+    """Imports a file of one kind of rows; see load_rows."""
+
+    async def __call__(
+        self,
+        pool: Pool,
+        path: Path,
+        *,
+        rejects_path: Path,
+        on_progress: Callable[[int], None] = ...,
+    ) -> ImportReport: ...
+
+
 async def import_file(
     pool: Pool,
     path: Path,
@@ -58,44 +75,64 @@ async def import_file(
     by: str = "import",
     clock: Clock = SYSTEM_CLOCK,
 ) -> ImportReport:
-    """Imports CSV or JSON Lines (see the package); batches of good rows are stored as they come.
+    """Imports customers from CSV or JSON Lines (see the package): load_rows says how, and what is raised besides
+    asyncpg.PostgresError."""
+    seen, actor, centres = Seen(), Actor(by, clock.now(), "import"), await known_centres(pool)
 
-    `on_progress` is told how many bytes of the file are done. Bad rows go to the CSV `rejects_path`
-    (line, column, reason, row), which is replaced, and is only there when there are any. Stopped in
-    between and started again, it goes on. Raises WrongFile, OSError, asyncpg.PostgresError.
-    """
-    if rejects_path.resolve() == path.resolve():
-        raise WrongFile("the rejects cannot go to the file itself")
-    done, seen, actor = ImportReport(), Seen(), Actor(by, clock.now(), "import")
-    centres = await known_centres(pool)
-    async with AsyncExitStack() as stack:
-        rejects = stack.enter_context(Rejects(rejects_path))
-        batches = stack.enter_context(closing(_batches(path)))
-        stored = _stored(batches, lambda rows: store_rows(pool, rows, seen, actor, centres))
-        async for batch, outcome in await stack.enter_async_context(aclosing(stored)):
-            rejects.write([*batch.bad, *outcome.bad])
-            done = done.plus(outcome, len(batch.bad) + len(outcome.bad))
-            on_progress(batch.read)
+    async def store(rows: Sequence[Row]) -> Stored:
+        return await store_rows(pool, rows, seen, actor, centres)
+
+    done = await load_rows(
+        path, CUSTOMERS, store, rejects_path=rejects_path, on_progress=on_progress
+    )
     if done.created + done.changed >= TIDY_FROM:
         await clean_index(pool)
         await count_words(pool)
     return done
 
 
+async def load_rows(
+    path: Path,
+    form: Form[R],
+    store: Callable[[Sequence[R]], Coroutine[Any, Any, Stored]],
+    *,
+    rejects_path: Path,
+    on_progress: Callable[[int], None],
+) -> ImportReport:
+    """Reads CSV or JSON Lines; batches of good rows are stored as they come.
+
+    `on_progress` is told how many bytes of the file are done. Bad rows go to the CSV `rejects_path`
+    (line, column, reason, row), which is replaced, and is only there when there are any. Stopped in
+    between and started again, it goes on. Raises WrongFile, OSError, and what `store` does.
+    """
+    if rejects_path.resolve() == path.resolve():
+        raise WrongFile("the rejects cannot go to the file itself")
+    done = ImportReport()
+    async with AsyncExitStack() as stack:
+        rejects = stack.enter_context(Rejects(rejects_path))
+        batches = stack.enter_context(closing(_batches(path, form)))
+        stored = _stored(batches, store)
+        async for batch, outcome in await stack.enter_async_context(aclosing(stored)):
+            rejects.write([*batch.bad, *outcome.bad])
+            done = done.plus(outcome, len(batch.bad) + len(outcome.bad))
+            on_progress(batch.read)
+    return done
+
+
 @dataclass(frozen=True, slots=True)
-class _Batch:
+class _Batch(Generic[R]):
     """Rows that can be read and rows that cannot, and how many bytes are read by the last of them."""
 
-    rows: Sequence[Row]
+    rows: Sequence[R]
     bad: Sequence[Reject]
     read: int
 
 
 async def _stored(
-    batches: Iterator[_Batch], store: Callable[[Sequence[Row]], Coroutine[Any, Any, Stored]]
-) -> AsyncGenerator[tuple[_Batch, Stored], None]:
+    batches: Iterator[_Batch[R]], store: Callable[[Sequence[R]], Coroutine[Any, Any, Stored]]
+) -> AsyncGenerator[tuple[_Batch[R], Stored], None]:
     """Each batch and what became of it, in order; two are being stored at a time."""
-    storing: deque[tuple[_Batch, asyncio.Task[Stored]]] = deque()
+    storing: deque[tuple[_Batch[R], asyncio.Task[Stored]]] = deque()
     following = asyncio.create_task(asyncio.to_thread(next, batches, None))
     try:
         while (batch := await following) is not None:
@@ -113,22 +150,22 @@ async def _stored(
         await asyncio.wait([following, *(task for _, task in storing)])
 
 
-def _batches(path: Path) -> Generator[_Batch, None, None]:
+def _batches(path: Path, form: Form[R]) -> Generator[_Batch[R], None, None]:
     with path.open("rb") as file:
-        reads = _read_rows(path, file)
+        reads = _read_rows(path, file, form)
         while some := list(islice(reads, BATCH)):
-            rows = [one for _, one in some if isinstance(one, Row)]
+            rows = [one for _, one in some if not isinstance(one, Reject)]
             bad = [one for _, one in some if isinstance(one, Reject)]
             yield _Batch(rows, bad, some[-1][0])
 
 
-def _read_rows(path: Path, file: BinaryIO) -> Iterator[tuple[int, Read]]:
+def _read_rows(path: Path, file: BinaryIO, form: Form[R]) -> Iterator[tuple[int, R | Reject]]:
     json_lines = is_json_lines(path)
     lines = Lines(file)
     if not json_lines:
         header = next(line for line in lines if line.text.strip())
-        yield from Table(header).read(lines)
+        yield from Table(header, form).read(lines)
         return
     for line in lines:
-        if (read := read_json_line(line)) is not None:
+        if (read := form.json(line)) is not None:
             yield line.read, read

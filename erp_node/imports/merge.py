@@ -1,7 +1,6 @@
 """What a row makes of the customer there is, or of nobody. Pure."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -10,19 +9,12 @@ from msgspec import structs
 from contracts.customers import Address, Consent, Customer, code_key
 from erp_node.centres import unknown_place
 from erp_node.imports.rows import Patch, Placing, Row, reason_of
+from erp_node.imports.stored import Fault
 from erp_node.refusals import refuse_record, refuse_second_main
 from erp_node.store.customers import Held
 
 _NAMESPACE = UUID("0f6f2a60-8a65-4c4e-9d0b-6c2f1e6a7b11")
 """Of the ids made from codes; must not change."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Why a row does not go in."""
-
-    column: str
-    reason: str
 
 
 def taken(code: str) -> Fault:

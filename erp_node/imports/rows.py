@@ -68,7 +68,13 @@ Read: TypeAlias = Row | Reject
 
 
 def read_json_line(line: Line) -> Read | None:
-    """One line of JSON Lines; None when it is empty."""
+    """A customer of one line of JSON Lines; None when it is empty."""
+    found = read_object(line)
+    return _read_record(line, found) if isinstance(found, dict) else found
+
+
+def read_object(line: Line) -> dict[str, Any] | Reject | None:
+    """The object of one line of JSON Lines; None when it is empty."""
     if line.wrong is not None:
         return Reject(line.number, "", line.wrong, line.text)
     if not_utf8(line.text):
@@ -81,10 +87,10 @@ def read_json_line(line: Line) -> Read | None:
         return Reject(line.number, "", f"this is not JSON: {error}", line.text)
     if not isinstance(found, dict):
         return Reject(line.number, "", reason_of("request.no_object"), line.text)
-    return _read_object(line, found)
+    return found
 
 
-def _read_object(line: Line, found: dict[str, Any]) -> Read:
+def _read_record(line: Line, found: dict[str, Any]) -> Read:
     record = found.pop("record", None)
     if record is None:
         record = {name: found.pop(name) for name in tuple(found) if name not in PLACING}

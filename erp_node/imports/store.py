@@ -10,13 +10,12 @@ from pydantic import ValidationError
 
 from contracts.customers import code_key
 from erp_node.customers import Actor, history_of
-from erp_node.imports.merge import Fault, has_other_code, identify, merge_row, taken, unknown_centre
-from erp_node.imports.rows import Reject, Row
+from erp_node.imports.merge import has_other_code, identify, merge_row, taken, unknown_centre
+from erp_node.imports.rows import Row
+from erp_node.imports.stored import Fault, Stored, cannot_store, store_good
 from erp_node.store import customers as store
 from erp_node.store.customers import Held, Write
-from erp_node.store.faults import is_transient
 from erp_node.store.pool import Connection, Pool
-from messaging.failures import describe
 
 ATTEMPTS = 3
 """Somebody may take a code or change a customer between looking and writing."""
@@ -46,24 +45,6 @@ class Seen:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What became of readable rows."""
-
-    created: int = 0
-    changed: int = 0
-    unchanged: int = 0
-    bad: Sequence[Reject] = ()
-
-    def plus(self, other: "Stored") -> "Stored":
-        return Stored(
-            self.created + other.created,
-            self.changed + other.changed,
-            self.unchanged + other.unchanged,
-            (*self.bad, *other.bad),
-        )
-
-
 async def store_rows(
     pool: Pool, rows: Sequence[Row], seen: Seen, actor: Actor, centres: Collection[str] = ()
 ) -> Stored:
@@ -72,35 +53,22 @@ async def store_rows(
     `centres`: those there are; none: any may be named.
     """
     faults = [(row, unknown_centre(row, centres) or seen.fault(row)) for row in rows]
-    twice = Stored(bad=[_reject(row, fault) for row, fault in faults if fault])
-    rest = [row for row, fault in faults if not fault]
-    try:
-        return twice.plus(await _store_together(pool, rest, seen, actor))
-    except Exception as error:
-        if is_transient(error):
-            raise
-    for row in rest:
-        twice = twice.plus(await _store_alone(pool, row, seen, actor))
-    return twice
+    twice = Stored(bad=[fault.of(row) for row, fault in faults if fault])
 
+    async def together(some: Sequence[Row]) -> Stored:
+        return await _store_together(pool, some, seen, actor)
 
-async def _store_alone(pool: Pool, row: Row, seen: Seen, actor: Actor) -> Stored:
-    try:
-        return await _store_together(pool, [row], seen, actor)
-    except Exception as error:
-        if is_transient(error):
-            raise
-        return Stored(bad=[_reject(row, _fault(row, error))])
+    return twice.plus(
+        await store_good([row for row, fault in faults if not fault], together, _fault)
+    )
 
 
 def _fault(row: Row, error: Exception) -> Fault:
     match error:
         case asyncpg.UniqueViolationError(constraint_name="customer_code"):
             return taken(row.record.code)
-        case asyncpg.PostgresError():
-            return Fault("", "cannot be stored: " + str(error).partition("\n")[0])
         case _:
-            return Fault("", f"cannot be stored: {describe(error)}")
+            return cannot_store(error)
 
 
 async def _store_together(pool: Pool, rows: Sequence[Row], seen: Seen, actor: Actor) -> Stored:
@@ -126,7 +94,7 @@ async def _transact(
         created=sum(before is None for before, _ in changed),
         changed=sum(before is not None and before != after for before, after in changed),
         unchanged=sum(before == after for before, after in changed),
-        bad=[_reject(row, one) for row, one in decided if isinstance(one, Fault)],
+        bad=[one.of(row) for row, one in decided if isinstance(one, Fault)],
     )
 
 
@@ -182,7 +150,3 @@ async def _write(
 
 def _as_write(held: Held, actor: Actor, before: Held | None = None) -> Write:
     return Write(held, actor.name, actor.where, actor.at, before)
-
-
-def _reject(row: Row, fault: Fault) -> Reject:
-    return Reject(row.line, fault.column, fault.reason, row.raw)

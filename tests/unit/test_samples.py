@@ -29,6 +29,7 @@ from contracts.reference import (
     reference_key,
 )
 from contracts.settings import Settings
+from erp_node.imports.cells import CUSTOMERS
 from erp_node.imports.files import Lines
 from erp_node.imports.rows import Row, read_json_line
 from erp_node.imports.table import Table
@@ -213,7 +214,7 @@ def test_samples_written_as_a_table_are_what_the_erp_imports(
     write_csv(path, 50, 7, CENTRES)
     with path.open("rb") as file:
         lines = Lines(file)
-        rows = [row for _, row in Table(next(lines)).read(lines)]
+        rows = [row for _, row in Table(next(lines), CUSTOMERS).read(lines)]
     assert len(rows) == 50
     for row, sample in zip(rows, samples, strict=False):
         assert isinstance(row, Row), row

@@ -8,7 +8,8 @@ CREATE TABLE card_lock (
     number_key   text COLLATE "C" PRIMARY KEY,      -- contracts.cards.card_key; there need not be such a card yet
     pos_id       text,
     token        bigint,
-    until        timestamptz                        -- the lock is over once this is past
+    until        timestamptz,                       -- the lock is over once this is past
+    question     uuid                               -- that it was granted for: delivered again, it gets the same
 );
 
 CREATE TABLE card (
@@ -135,39 +136,82 @@ RETURN CASE
     ELSE 'changed'
 END;
 
-CREATE FUNCTION card_changed() RETURNS trigger
+-- What changed between two states of a card, old and new by column.
+CREATE FUNCTION card_changes(old_wire jsonb, new_wire jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT jsonb_object_agg(key, jsonb_build_array(was.value, now.value))
+    FROM jsonb_each(old_wire) AS was
+    FULL JOIN jsonb_each(new_wire) AS now USING (key)
+    WHERE was.value IS DISTINCT FROM now.value;
+END;
+
+-- Triggers of statements, planned anew for each: an import of many cards stays one.
+CREATE FUNCTION card_inserted() RETURNS trigger
 LANGUAGE plpgsql AS $$
 DECLARE
-    before card;
+    marked bigint;
 BEGIN
-    IF TG_OP = 'UPDATE' THEN
-        IF NEW.version = OLD.version THEN
-            RETURN NULL;
-        END IF;
-        before := OLD;
+    EXECUTE $sql$
+        INSERT INTO feed_mark (scope, kind, entity)
+        SELECT scope, 'card', id FROM new_rows, card_scopes(state, customer_id) AS scope
+        WHERE customer_id IS NOT NULL OR state = 'blocked'
+    $sql$;
+    GET DIAGNOSTICS marked = ROW_COUNT;
+    IF EXISTS (SELECT FROM new_rows WHERE changed_where = 'sql') THEN
+        EXECUTE $sql$
+            INSERT INTO card_event (number_key, event, customer_id, changed_by, changed_where, detail)
+            SELECT number_key, card_event_name(NULL, n), customer_id, changed_by, changed_where,
+                card_changes('{}', wire::jsonb)
+            FROM new_rows n
+            WHERE changed_where = 'sql'
+        $sql$;
     END IF;
-    INSERT INTO feed_mark (scope, kind, entity)
-    SELECT scope, 'card', NEW.id FROM card_scopes(NEW.state, NEW.customer_id) AS scope
-    UNION
-    SELECT scope, 'card', NEW.id FROM feed_entry WHERE entity = NEW.id AND kind = 'card';
-    IF FOUND THEN
+    IF marked > 0 THEN
         PERFORM wake_feed();
     END IF;
-    IF NEW.changed_where = 'sql' AND (TG_OP = 'INSERT' OR NEW.wire <> OLD.wire) THEN
-        INSERT INTO card_event (number_key, event, customer_id, changed_by, changed_where, detail)
-        SELECT NEW.number_key, card_event_name(before, NEW), NEW.customer_id, NEW.changed_by, NEW.changed_where,
-            jsonb_object_agg(key, jsonb_build_array(was.value, now.value))
-        FROM jsonb_each(CASE WHEN TG_OP = 'UPDATE' THEN OLD.wire::jsonb ELSE '{}' END) AS was
-        FULL JOIN jsonb_each(NEW.wire::jsonb) AS now USING (key)
-        WHERE was.value IS DISTINCT FROM now.value;
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION card_updated() RETURNS trigger
+LANGUAGE plpgsql AS $$
+DECLARE
+    marked bigint;
+BEGIN
+    EXECUTE $sql$
+        WITH changed AS MATERIALIZED (
+            SELECT n.id, n.state, n.customer_id
+            FROM new_rows n JOIN old_rows o ON o.id = n.id AND o.version <> n.version
+        )
+        INSERT INTO feed_mark (scope, kind, entity)
+        SELECT scope, 'card', id FROM changed, card_scopes(state, customer_id) AS scope
+        UNION
+        SELECT e.scope, 'card', id FROM changed JOIN feed_entry e ON e.entity = id AND e.kind = 'card'
+    $sql$;
+    GET DIAGNOSTICS marked = ROW_COUNT;
+    IF EXISTS (SELECT FROM new_rows WHERE changed_where = 'sql') THEN
+        EXECUTE $sql$
+            INSERT INTO card_event (number_key, event, customer_id, changed_by, changed_where, detail)
+            SELECT n.number_key, card_event_name(o, n), n.customer_id, n.changed_by, n.changed_where,
+                card_changes(o.wire::jsonb, n.wire::jsonb)
+            FROM new_rows n JOIN old_rows o ON o.id = n.id AND o.version <> n.version
+            WHERE n.changed_where = 'sql' AND n.wire <> o.wire
+        $sql$;
+    END IF;
+    IF marked > 0 THEN
+        PERFORM wake_feed();
     END IF;
     RETURN NULL;
 END $$;
 
 CREATE TRIGGER card_changing BEFORE INSERT OR UPDATE ON card
     FOR EACH ROW EXECUTE FUNCTION card_changing();
-CREATE TRIGGER card_changed AFTER INSERT OR UPDATE ON card
-    FOR EACH ROW EXECUTE FUNCTION card_changed();
+CREATE TRIGGER card_inserted AFTER INSERT ON card
+    REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION card_inserted();
+CREATE TRIGGER card_updated AFTER UPDATE ON card
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION card_updated();
 CREATE TRIGGER card_removed BEFORE DELETE OR TRUNCATE ON card
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_removal('inactive');
 
