@@ -29,6 +29,7 @@ from erp_node.refusals import Refusal
 from erp_node.store import cards as store
 from erp_node.store import customers as customer_rows
 from erp_node.store.cards import EventLine
+from erp_node.store.customers import Held
 from erp_node.store.pool import Connection, Database, Pool
 from erp_node.store.reference import list_records
 
@@ -36,10 +37,17 @@ T = TypeVar("T")
 Decide = Callable[[HeldCard, Scene, Asker], HeldCard | Refusal]
 
 _COLUMNS = ("form", "type", "state", "customer_id", "points", "reason", "reusable", "value")
+
+
+class _Moved(Exception):
+    """The card got another customer between looking and holding it."""
+
+
 _IN_THE_WAY = (
     asyncpg.UniqueViolationError,
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
+    _Moved,
 )
 
 
@@ -208,12 +216,15 @@ async def _change(
     What is refused is in the card's history, too."""
 
     async def change(connection: Connection) -> HeldCard | Refusal:
-        table = await open_table(connection, [number], ())
+        whose = customer_id or await _owner(connection, number)
+        held = await _hold(connection, whose)
+        table = await open_table(connection, [number], [whose] if whose else ())
         card, deed = table.card(number), _deed(table, actor)
+        if customer_id is None and card.customer_id != whose:
+            raise _Moved
         if card.version and expected_version not in (None, card.version):
             return Refusal("card.changed_meanwhile", {"number": card.number})
-        whose = customer_id or card.customer_id
-        decided = decide(card, await _scene(connection, table, whose), Asker(None, None, table.now))
+        decided = decide(card, table.scene(held), Asker(None, None, table.now))
         if isinstance(decided, Refusal):
             table.refuse(card, decided, whose, deed)
         else:
@@ -227,11 +238,16 @@ async def _change(
     return done
 
 
-async def _scene(connection: Connection, table: CardTable, customer_id: UUID | None) -> Scene:
+async def _owner(connection: Connection, number: str) -> UUID | None:
+    card = await store.find_card(connection, card_key(number))
+    return card.customer_id if card is not None else None
+
+
+async def _hold(connection: Connection, customer_id: UUID | None) -> Held | None:
+    """Before the cards, as the journal does: where a card is shown and where its customer is must not part."""
     if customer_id is None:
-        return table.scene(None)
-    table.present |= await store.cards_of(connection, [customer_id])
-    return table.scene(await customer_rows.load_customer(connection, customer_id))
+        return None
+    return (await customer_rows.lock_customers(connection, [customer_id])).get(customer_id)
 
 
 def _put(table: CardTable, card: HeldCard, event: str, deed: Deed) -> HeldCard:

@@ -167,8 +167,8 @@ async def _store(connection: Connection, rows: Sequence[CardRow], by: str) -> St
     """Decides and writes within a transaction."""
     codes = [row.fields.customer for row in rows if row.fields.customer is not None]
     owners = await customer_rows.code_owners(connection, codes) if codes else {}
+    customers = await customer_rows.lock_customers(connection, owners.values()) if owners else {}
     table = await open_table(connection, [row.fields.number for row in rows], owners.values())
-    customers = await customer_rows.load_customers(connection, owners.values()) if owners else {}
     deed = Deed(by, "import", table.now)
     done = Stored()
     for row in rows:
