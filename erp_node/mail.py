@@ -150,6 +150,10 @@ def judge(code: int, what: str, said: str) -> Outcome:
 async def _open(client: aiosmtplib.SMTP) -> None:
     try:
         await client.connect()
+        if (
+            client.is_ehlo_or_helo_needed
+        ):  # what the server can, encrypted or not, is not asked again later
+            await client.ehlo()
     except SMTPAuthenticationError as refusal:
         raise NoMail(_said(refusal.code, "log-in refused", refusal.message)) from None
     except SMTPResponseException as refusal:
