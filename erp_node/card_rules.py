@@ -25,11 +25,12 @@ NUMBER_DIGITS = 15
 
 
 class Lock(msgspec.Struct, frozen=True, gc=False):
-    """A card's lock as it was granted last; over once `until` is past."""
+    """A card's lock as it was granted last; over once `until` is past. `question`: which granted or ended it."""
 
     pos_id: str
     token: int
     until: datetime
+    question: UUID | None = None
 
 
 class HeldCard(msgspec.Struct, frozen=True, gc=False):
@@ -82,6 +83,7 @@ class Asker:
     pos_id: str | None
     centre: str | None
     now: datetime
+    question: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +98,21 @@ class Scene:
 def decide_lock(
     card: HeldCard, wanted: Wanted, scene: Scene, asker: Asker, token: int, lasts: timedelta
 ) -> HeldCard | Refusal:
-    """The card with a lock of this till's, or why there is none (CARD-15)."""
+    """The card with a lock of this till's, or why there is none (CARD-15).
+
+    The same card when the lock is held for this very question: it was delivered again, and its first answer may be
+    with the till already (I9).
+    """
+    held = card.locked_at(asker.now)
+    if held is not None and (held.pos_id, held.question) == (asker.pos_id, asker.question):
+        return card
     if refusal := refuse_locked(card, asker) or _refuse_card(card, wanted, scene):
         return refusal
     if card.customer_id is not None and not _is_theirs(card, scene):
         return Refusal("card.in_use", {"number": card.number}, "number")
     assert asker.pos_id is not None
-    return structs.replace(card, lock=Lock(asker.pos_id, token, asker.now + lasts))
+    lock = Lock(asker.pos_id, token, asker.now + lasts, asker.question)
+    return structs.replace(card, lock=lock)
 
 
 def decide_assign(
@@ -173,11 +183,18 @@ def decide_issue(
 
 
 def decide_release(card: HeldCard, token: int, asker: Asker) -> HeldCard | None:
-    """The card without the lock of this token; None when that has ended, or is not this till's."""
-    lock = card.locked_at(asker.now)
+    """The card without the lock of this token; None when that has ended, or is not this till's.
+
+    The same card when this very question has ended it: it was delivered again (I9).
+    """
+    lock = card.lock
     if lock is None or (lock.pos_id, lock.token) != (asker.pos_id, token):
         return None
-    return structs.replace(card, lock=_over(lock, asker.now))
+    if lock.until <= asker.now:
+        return card if lock.question == asker.question is not None else None
+    return structs.replace(
+        card, lock=structs.replace(lock, until=asker.now, question=asker.question)
+    )
 
 
 def refuse_customer(customer: Held | None, centre: str | None) -> Refusal | None:

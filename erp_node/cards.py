@@ -7,7 +7,7 @@ raises BadRequest as erp_node.questions.read_question does.
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeAlias
 from uuid import UUID
@@ -66,9 +66,10 @@ _IN_THE_WAY = (
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A question, who asks it, and where the answer is waited for."""
+    """A question, its number, who asks it, and where the answer is waited for."""
 
     till: Till
+    question: UUID
     asked: Asked
     answer: "asyncio.Future[BaseModel]"
 
@@ -81,9 +82,9 @@ class Counter:
         self._waiting: list[Case] = []
         self._work: asyncio.Task[None] | None = None
 
-    async def serve(self, till: Till, asked: Asked) -> BaseModel:
+    async def serve(self, till: Till, question: UUID, asked: Asked) -> BaseModel:
         """The answer, committed. Raises what the database does."""
-        case = Case(till, asked, asyncio.get_running_loop().create_future())
+        case = Case(till, question, asked, asyncio.get_running_loop().create_future())
         self._waiting.append(case)
         if self._work is None or self._work.done():
             self._work = asyncio.create_task(self._decide_all())
@@ -159,14 +160,17 @@ async def answer_release(desk: CardDesk, delivery: Delivery) -> Reply | None:
 async def _answer(desk: CardDesk, question: "Question[Asked] | None") -> Reply | None:
     if question is None:
         return None
-    return reply(desk, question.headers, await desk.counter.serve(question.till, question.data))
+    headers = question.headers
+    return reply(desk, headers, await desk.counter.serve(question.till, headers.id, question.data))
 
 
 async def decide_cases(connection: Connection, cases: Sequence[Case]) -> list[BaseModel]:
     """Decides and writes within a transaction; the answers in the order of the cases."""
     numbers = [number for one in cases for number in _numbers(one.asked)]
     ids = {one.asked.customer_id for one in cases if not isinstance(one.asked, CardRelease)}
-    given = {one.asked.customer_id for one in cases if isinstance(one.asked, CardConfirm | CardIssue)}
+    given = {
+        one.asked.customer_id for one in cases if isinstance(one.asked, CardConfirm | CardIssue)
+    }
     customers = await customer_rows.load_customers(connection, ids - given)
     if given:  # before the cards, as the journal does
         customers |= await customer_rows.lock_customers(connection, given)
@@ -183,29 +187,35 @@ def _decide(
 ) -> BaseModel:
     match case.asked:
         case CardLock() as asked:
-            return _lock(table, customers, case.till, asked, next(tokens))
+            return _lock(table, customers, case, asked, next(tokens))
         case CardConfirm() as asked:
             return _confirm(table, customers, case.till, asked)
         case CardIssue() as asked:
             return _issue(table, customers, case.till, asked)
         case CardRelease() as asked:
-            return _release(table, case.till, asked)
+            return _release(table, case, asked)
 
 
 def _lock(
-    table: CardTable, customers: Mapping[UUID, Held], till: Till, asked: CardLock, token: int
+    table: CardTable, customers: Mapping[UUID, Held], case: Case, asked: CardLock, token: int
 ) -> CardLocked:
+    till = case.till
     card, deed = table.card(asked.card.number), _deed(table, till)
     scene = table.scene(customers.get(asked.customer_id))
+    asker = replace(_asker(table, till), question=case.question)
     lasts = timedelta(seconds=till.settings.card_lock_s)
-    decided = decide_lock(card, asked.card, scene, _asker(table, till), token, lasts)
+    decided = decide_lock(card, asked.card, scene, asker, token, lasts)
     if isinstance(decided, Refusal):
         table.refuse(card, decided, asked.customer_id, deed)
         return CardLocked(
             number=asked.card.number, refusal=decided.code, params=dict(decided.params)
         )
-    table.put_lock(decided, "locked", deed, token=token, until=_text(table, lasts))
-    return CardLocked(number=asked.card.number, token=token, lasts_s=lasts.total_seconds())
+    lock = decided.lock
+    assert lock is not None
+    if decided is not card:
+        table.put_lock(decided, "locked", deed, token=lock.token, until=lock.until.isoformat())
+    left = (lock.until - table.now).total_seconds()
+    return CardLocked(number=asked.card.number, token=lock.token, lasts_s=left)
 
 
 def _confirm(
@@ -245,11 +255,16 @@ def _issue(
     return _given(table.put(decided, "assigned", deed, request=asked.request_id), customer, till)
 
 
-def _release(table: CardTable, till: Till, asked: CardRelease) -> CardReleased:
-    decided = decide_release(table.card(asked.number), asked.token, _asker(table, till))
+def _release(table: CardTable, case: Case, asked: CardRelease) -> CardReleased:
+    card, asker = (
+        table.card(asked.number),
+        replace(_asker(table, case.till), question=case.question),
+    )
+    decided = decide_release(card, asked.token, asker)
     if decided is None:
         return CardReleased(number=asked.number, released=False)
-    table.put_lock(decided, "released", _deed(table, till), token=asked.token)
+    if decided is not card:
+        table.put_lock(decided, "released", _deed(table, case.till), token=asked.token)
     return CardReleased(number=asked.number, released=True)
 
 
@@ -287,10 +302,6 @@ def _asker(table: CardTable, till: Till) -> Asker:
 def _deed(table: CardTable, till: Till, by: str | None = None) -> Deed:
     origin = user_of(till.pos_id)
     return Deed(by or origin, origin, table.now)
-
-
-def _text(table: CardTable, lasts: timedelta) -> str:
-    return (table.now + lasts).isoformat()
 
 
 def _fail(case: Case, error: BaseException) -> None:

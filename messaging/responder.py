@@ -68,14 +68,22 @@ class _Request:
         return None if limit is None else limit / 1000 - (now - self.arrived)
 
 
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A request that was dealt with, and what its asker is told, if anything."""
+
+    outcome: Outcome
+    reply: Reply | None = None
+
+
 class Responder:
     """A role that answers, `concurrency` requests at a time.
 
     The answer goes to the queue of the user the broker vouched for, never where the message says.
     A request without user_id is parked as `forged`. A request whose time ran out while it waited
-    here is not executed. A request is acked after its answer is sent, so prefetch limits what one
-    process takes; one that dies leaves its requests to another, within their expiration: questions
-    must bear being executed twice.
+    here is not executed. A request is acked when it is executed, on the channel that carries the answer and just
+    before it: prefetch limits what one process takes, one that dies leaves its requests to another within their
+    expiration, so that questions must bear being executed twice; but not once an answer has come.
     """
 
     def __init__(
@@ -136,10 +144,13 @@ class Responder:
 
     async def _serve(self, request: _Request) -> None:
         try:
-            if await self._deal_with(request):
-                request.channel.ack(request.delivery.tag)
-            else:
+            done = await self._deal_with(request)
+            if done is None:
                 request.channel.nack(request.delivery.tag, requeue=True)
+            else:
+                request.channel.ack(request.delivery.tag)
+                self._send(request, done.reply)
+                self._observe(request, done.outcome)
         except MessagingError:
             self._observe(request, "link_down")
         except (
@@ -152,8 +163,8 @@ class Responder:
             self._busy -= 1
             self._begin()
 
-    async def _deal_with(self, request: _Request) -> bool:
-        """Whether the request is done with; one that could not be parked is not."""
+    async def _deal_with(self, request: _Request) -> _Done | None:
+        """What is to be answered; None of a request that could not be parked, and is not done with."""
         delivery = request.delivery
         if delivery.damaged:
             return await self._put_aside(request, DAMAGED)
@@ -161,21 +172,17 @@ class Responder:
             return await self._put_aside(request, FORGED)
         left = request.left(asyncio.get_running_loop().time())
         if left is not None and left <= 0:
-            self._observe(request, "expired")
-            return True
+            return _Done("expired")
         try:
             reply = await self._answer(delivery)
         except BadRequest as error:
-            self._send(request, self._refusal(delivery, error))
-            return await self._put_aside(request, Bad(error.code, error.text))
+            return await self._put_aside(
+                request, Bad(error.code, error.text), self._refusal(delivery, error)
+            )
         except Exception as error:
             self._log_failure("answer_failed", error)
-            self._send(request, self._refusal(delivery, error))
-            self._observe(request, "failed")
-        else:
-            self._send(request, reply)
-            self._observe(request, "ok")
-        return True
+            return _Done("failed", self._refusal(delivery, error))
+        return _Done("ok", reply)
 
     def _refusal(self, delivery: Delivery, error: Exception) -> Reply | None:
         return None if self._refuse is None else self._refuse(delivery, error)
@@ -201,18 +208,19 @@ class Responder:
         request.channel.send(message)
         self._observer(Event("sent", "ok", message, self.name))
 
-    async def _put_aside(self, request: _Request, bad: Bad) -> bool:
+    async def _put_aside(
+        self, request: _Request, bad: Bad, refusal: Reply | None = None
+    ) -> _Done | None:
         try:
             await self._park(request.delivery, bad)
         except MessagingError:
             await asyncio.sleep(PARK_AGAIN)
-            return False
+            return None
         sender = request.delivery.user_id
         _log.warning(
             "request parked", action="parked", queue=self.name, code=bad.code, sender=sender
         )
-        self._observe(request, "parked")
-        return True
+        return _Done("parked", refusal)
 
     def _log_failure(self, action: str, error: Exception) -> None:
         _log.error("answering failed", action=action, queue=self.name, error=describe(error))

@@ -95,6 +95,7 @@ async def write_locks(connection: Connection, cards: Sequence[HeldCard]) -> None
         [lock and lock.pos_id for lock in locks],
         [lock and lock.token for lock in locks],
         [lock and lock.until for lock in locks],
+        [lock and lock.question for lock in locks],
     )
 
 
@@ -206,4 +207,4 @@ def held_of(row: Row, lock: Lock | None) -> HeldCard:
 def _lock(row: Row) -> Lock | None:
     if row["token"] is None:
         return None
-    return Lock(row["pos_id"], row["token"], row["until"])
+    return Lock(row["pos_id"], row["token"], row["until"], row["question"])

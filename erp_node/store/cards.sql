@@ -2,7 +2,7 @@
 
 -- name: lock_rows
 -- In one order, so that two transactions that want the same cards wait for each other in turn.
-SELECT number_key, pos_id, token, until FROM card_lock
+SELECT number_key, pos_id, token, until, question FROM card_lock
 WHERE number_key = ANY ($1::text[])
 ORDER BY number_key
 FOR UPDATE;
@@ -26,8 +26,9 @@ SELECT nextval('card_token') AS token FROM generate_series(1, $1);
 SELECT customer_id, number_key FROM card WHERE customer_id = ANY ($1::uuid[]) AND state <> 'blocked';
 
 -- name: write_locks
-UPDATE card_lock l SET pos_id = n.pos_id, token = n.token, until = n.until
-FROM unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[]) AS n (number_key, pos_id, token, until)
+UPDATE card_lock l SET pos_id = n.pos_id, token = n.token, until = n.until, question = n.question
+FROM unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[], $5::uuid[])
+    AS n (number_key, pos_id, token, until, question)
 WHERE l.number_key = n.number_key;
 
 -- name: make_cards

@@ -113,37 +113,41 @@ def _after(card: Card, act: Act, clock: Clock) -> Iterator[Card]:
 
 
 def _locked(card: Card, act: Act, clock: Clock) -> Iterator[Card]:
+    """A card may be locked for nobody else than its owner."""
     free = not card.till or card.till == act.till or clock.may_be_over(card, act)
+    may = free and card.owner in ("", act.customer)
     if act.ended is None:  # granted under a token nobody heard of, or refused
         yield card
-        if not card.owner and free:
+        if may:
             yield _with_lock(card, act, card.highest)
     elif act.refusal == "card.locked":
         if card.till and card.till != act.till and clock.may_hold(card, act):
             yield card
     elif act.refusal == "card.in_use":
-        if card.owner:
+        if card.owner not in ("", act.customer):
             yield card
-    elif act.refusal is None and act.token is not None and act.token > card.highest:
-        if not card.owner and free:
-            yield _with_lock(card, act, act.token)
+    elif may and act.refusal is None and act.token is not None and act.token > card.highest:
+        yield _with_lock(card, act, act.token)
 
 
 def _confirmed(card: Card, act: Act, clock: Clock) -> Iterator[Card]:
-    own = (card.till, card.token) == (act.till, act.token) and not card.owner
+    own = (card.till, card.token) == (act.till, act.token)
     again = card.owner == act.customer and card.given_by == act.token
-    may = own and clock.may_hold(card, act)
-    if act.ended is None:
-        yield card
-        if may:
-            yield _owned(card, act)
-    elif act.refusal is None:
-        if may:
-            yield _owned(card, act)
-        if again:
+    may = own and clock.may_hold(card, act) and card.owner in ("", act.customer)
+    match act.refusal:
+        case None:
+            if may:
+                yield _owned(card, act)
+            if again or act.ended is None:
+                yield card
+        case "card.lock_lost":
+            if not again and (not own or clock.may_be_over(card, act)):
+                yield card
+        case "card.in_use":
+            if card.owner not in ("", act.customer):
+                yield card
+        case _:  # about the customer, of whom nothing is known here
             yield card
-    elif not again and (not own or clock.may_be_over(card, act)):
-        yield card
 
 
 def _released(card: Card, act: Act, clock: Clock) -> Iterator[Card]:

@@ -224,6 +224,30 @@ async def test_card_15_a_till_that_asks_again_gets_a_new_token_and_the_old_one_i
     assert await tills.release("p1", "C1", second.token)
 
 
+async def test_i9_a_question_delivered_again_gets_the_lock_it_has(
+    tills: Tills, pool: Pool, ada: UUID
+) -> None:
+    asked = question("p1", CardLock(customer_id=ada, card=Wanted(number="C1", type="new")))
+    first, again = [await answer_lock(tills.desk, asked) for _ in range(2)]
+    assert first is not None
+    assert again is not None
+    tokens = [registry.decode(one.body).data for one in (first, again)]
+    assert isinstance(tokens[0], CardLocked)
+    assert isinstance(tokens[1], CardLocked)
+    assert tokens[0].token == tokens[1].token
+    assert tokens[1].lasts_s <= tokens[0].lasts_s
+    assert await pool.fetchval("SELECT count(*) FROM card_event") == 1
+
+
+async def test_i9_a_lock_given_back_by_a_question_that_comes_again(tills: Tills, ada: UUID) -> None:
+    locked = await tills.lock("p1", "C1", ada)
+    asked = question("p1", CardRelease(number="C1", token=locked.token or 0))
+    for _ in range(2):
+        answer = await answer_release(tills.desk, asked)
+        assert answer is not None
+        assert registry.decode(answer.body).data == CardReleased(number="C1", released=True)
+
+
 async def test_card_15_a_lock_given_back_is_free_at_once(
     tills: Tills, ada: UUID, bob: UUID
 ) -> None:

@@ -8,9 +8,14 @@ CLOCK = Clock(lasts=10.0, slack=0.1)
 
 
 def lock(
-    till: str, began: float, ended: float | None, token: int | None, refusal: str | None = None
+    till: str,
+    began: float,
+    ended: float | None,
+    token: int | None,
+    refusal: str | None = None,
+    customer: str = "z",
 ) -> Act:
-    return Act(till, "lock", began, ended, token, refusal=refusal)
+    return Act(till, "lock", began, ended, token, customer, refusal)
 
 
 def confirm(
@@ -46,6 +51,13 @@ GOOD = {
         lock("a", 0, 1, 1), confirm("a", 2, None, 1, "x"), lock("b", 3, 4, None, IN_USE),
     ],
     "an unanswered release": [lock("a", 0, 1, 1), release("a", 2, None, 1), lock("b", 3, 4, 2)],
+    "refused for the customer's sake": [
+        lock("a", 0, 1, 1), confirm("a", 2, 3, 1, "x", "card.customer_has_one"), confirm("a", 4, 5, 1, "y"),
+    ],
+    "the owner's own card": [
+        lock("a", 0, 1, 1), confirm("a", 2, 3, 1, "x"), lock("b", 4, 5, 2, customer="x"), lock("a", 5, 6, None, LOCKED),
+        confirm("b", 6, 7, 2, "y", IN_USE), confirm("b", 7, 8, 2, "x"), lock("a", 8, 9, None, IN_USE),
+    ],
     "the same till asks again": [lock("a", 0, 1, 1), lock("a", 2, 3, 2), release("a", 4, 5, 1, "lost")],
 }  # fmt: skip
 

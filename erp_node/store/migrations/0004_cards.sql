@@ -9,7 +9,7 @@ CREATE TABLE card_lock (
     pos_id       text,
     token        bigint,
     until        timestamptz,                       -- the lock is over once this is past
-    question     uuid                               -- that it was granted for: delivered again, it gets the same
+    question     uuid                               -- it was granted for, or ended by: delivered again, that is answered alike
 );
 
 CREATE TABLE card (
