@@ -20,10 +20,11 @@ from rich.table import Table
 
 from ops.clients import Client, Json, NotSeen, until
 from ops.errors import ServiceError
+from ops.mail import MailSink, Received, mail_sink
 from ops.process import NodeProcess, NotReady
 from ops.progress import ConsoleProgress
 from ops.services import PrivateServer, Services, start_private_broker, start_services
-from ops.story import Cast, editing, play, searching, sync
+from ops.story import Cast, cards, editing, play, searching, sync
 from ops.suggestions import Address, Example, recording, suggestions
 from ops.system import (
     ADMIN,
@@ -38,7 +39,7 @@ from ops.system import (
 )
 from ops.told import until_told
 
-STORY = (*sync.STEPS, *searching.STEPS, *editing.STEPS)
+STORY = (*sync.STEPS, *searching.STEPS, *editing.STEPS, *cards.STEPS)
 FILL_TIMEOUT_S = 3_600.0
 LOOK_EVERY_S = 1.0
 
@@ -62,24 +63,36 @@ async def _demo(
     progress = ConsoleProgress(console)
     with tempfile.TemporaryDirectory(prefix="comptoir-demo-") as place:
         folder = Path(place)
-        async with _services(progress, consent, needs_private=check) as services:
-            system = await make_system(services, folder)
+        async with (
+            _services(progress, consent, needs_private=check) as services,
+            mail_sink() as mail,
+        ):
+            system = await make_system(services, folder, letters_to(mail))
             try:
                 with progress.step(f"{customers:,} customers, {stores} stores"):
                     await fill_system(system, customers, stores, seed)
                 with progress.step("starting the ERP and the tills"):
                     await start_system(system)
                 if check:
-                    return await _check(console, system, customers)
-                await _show_until_told(console, system)
+                    return await _check(console, system, mail, customers)
+                await _show_until_told(console, system, mail)
             finally:
                 await asyncio.shield(remove_system(system))
     return 0
 
 
-async def _show_until_told(console: Console, system: System) -> None:
-    """Shows the system, and says it when one of its processes is gone."""
-    watching = [asyncio.create_task(watch) for watch in _watches(console, system)]
+def letters_to(mail: MailSink) -> dict[str, str]:
+    """The ERP's settings for a mail server of our own: no letter leaves the machine."""
+    return {
+        "COMPTOIR_ERP_SMTP_URL": mail.url,
+        "COMPTOIR_ERP_SMTP_FROM": "Comptoir <cards@comptoir.example>",
+    }
+
+
+async def _show_until_told(console: Console, system: System, mail: MailSink) -> None:
+    """Shows the system, says it when one of its processes is gone, and what letters it writes."""
+    watches = (*_watches(console, system), _watch_letters(console, mail))
+    watching = [asyncio.create_task(watch) for watch in watches]
     try:
         await _show(console, system)
         await asyncio.Event().wait()
@@ -208,6 +221,15 @@ async def _watch_server(console: Console, name: str, server: PrivateServer) -> N
     _say(console, f"the {name} is gone")
 
 
+async def _watch_letters(console: Console, mail: MailSink) -> None:
+    shown: list[Received] = []
+    while True:
+        letter = await mail.wait_letter(lambda one: one not in shown, float("inf"))
+        shown.append(letter)
+        words = " ".join(letter.text().split())
+        _say(console, f"a letter to {', '.join(letter.recipients)}: {words}")
+
+
 async def _wait_complete(console: Console, system: System) -> None:
     began = time.monotonic()
     for till in system.tills:
@@ -221,17 +243,17 @@ async def _wait_complete(console: Console, system: System) -> None:
         )
 
 
-async def _check(console: Console, system: System, customers: int) -> int:
+async def _check(console: Console, system: System, mail: MailSink, customers: int) -> int:
     kiosk = await system.add_till("kiosk", system.tills[0].centre, mode="local_only")
     await kiosk.process.start()
-    async with _cast(system, customers) as cast:
+    async with _cast(system, mail, customers) as cast:
         passed, failed = await play(STORY, cast, console)
     console.print(f"{passed} passed, {failed} failed", highlight=False)
     return 1 if failed else 0
 
 
 @asynccontextmanager
-async def _cast(system: System, customers: int) -> AsyncIterator[Cast]:
+async def _cast(system: System, mail: MailSink, customers: int) -> AsyncIterator[Cast]:
     """Everybody logged in; operators come down the feed, so that may take a moment."""
     broker = system.services.broker
     assert broker is not None
@@ -247,7 +269,7 @@ async def _cast(system: System, customers: int) -> AsyncIterator[Cast]:
     try:
         yield Cast(
             system, admin, lyon, krakow, kiosk, trainee, (first.centre, second.centre),
-            stop_broker=broker.stop, start_broker=broker.start, customers=customers,
+            stop_broker=broker.stop, start_broker=broker.start, customers=customers, mail=mail,
         )  # fmt: skip
     finally:
         for client in clients:

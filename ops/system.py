@@ -7,9 +7,10 @@ broker users and the ERP's, never with the administrator's (who only sets it up)
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
@@ -31,6 +32,8 @@ CENTRES = ("lyon", "krakow", "lille", "gdansk", "nantes", "poznan", "nice", "lod
 
 IMPORTED_PER_S = 250
 """Far fewer customers in a second than any machine imports."""
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 Say = Callable[[str], None]
 
@@ -109,8 +112,11 @@ class System:
         await asyncio.gather(*(till.process.stop() for till in self.tills), self.erp.stop())
 
 
-async def make_system(services: Services, folder: Path) -> System:
-    """Makes a database, a virtual host and the ERP's user, and an ERP process, not started yet."""
+async def make_system(
+    services: Services, folder: Path, more: Mapping[str, str] = _NOTHING
+) -> System:
+    """Makes a database, a virtual host and the ERP's user, and an ERP process, not started yet. `more`: further
+    settings of the ERP."""
     folder.mkdir(parents=True, exist_ok=True)
     name = f"comptoir-{secrets.token_hex(4)}"
     dsn = await _make_database(services.erp_dsn, name)
@@ -125,6 +131,7 @@ async def make_system(services: Services, folder: Path) -> System:
         "COMPTOIR_AMQP_ADMIN_URL": urlunsplit(api._replace(netloc=f"{administrator}@{api.netloc}")),
         "COMPTOIR_ERP_HTTP_PORT": "0",
         "COMPTOIR_ERP_LOG_FORMAT": "console",
+        **more,
     }
     process = NodeProcess("erp", ["erp", "run"], env, folder / "erp.log")
     suffix = "" if services.broker else f"-{secrets.token_hex(3)}"

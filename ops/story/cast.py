@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from ops.clients import Client, Json, NotSeen, Refused, until
+from ops.mail import MailSink
 from ops.system import System
 
 
@@ -34,6 +35,7 @@ class Cast:
     stop_broker: Callable[[], Awaitable[None]]
     start_broker: Callable[[], Awaitable[None]]
     customers: int
+    mail: MailSink
 
     async def online(self, *tills: Client) -> None:
         """Returns when the tills hear the ERP."""
