@@ -224,7 +224,7 @@ async def _watch_server(console: Console, name: str, server: PrivateServer) -> N
 async def _watch_letters(console: Console, mail: MailSink) -> None:
     shown: list[Received] = []
     while True:
-        letter = await mail.wait_letter(lambda one: one not in shown, float("inf"))
+        letter = await mail.wait_letter(lambda one: one not in shown, None)
         shown.append(letter)
         words = " ".join(letter.text().split())
         _say(console, f"a letter to {', '.join(letter.recipients)}: {words}")

@@ -74,7 +74,7 @@ class MailSink:
             self._server = None
 
     async def wait_letter(
-        self, wanted: Callable[[Received], bool] = lambda letter: True, seconds: float = 30.0
+        self, wanted: Callable[[Received], bool] = lambda letter: True, seconds: float | None = 30.0
     ) -> Received:
         """The first letter that is wanted. Raises TimeoutError."""
         async with asyncio.timeout(seconds):
