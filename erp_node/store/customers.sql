@@ -120,7 +120,10 @@ ORDER BY id DESC
 LIMIT $3;
 
 -- name: hold_customers
+-- Whoever changes one of them just now does not see that it is held, and would not mark it for this till: each
+-- waits for the other.
 INSERT INTO till_holding (pos_id, customer_id)
 SELECT pos_id, customer_id
 FROM unnest($1::text[], $2::uuid[]) AS n (pos_id, customer_id)
+JOIN (SELECT id FROM customer WHERE id = ANY ($2::uuid[]) ORDER BY id FOR SHARE) AS c ON c.id = n.customer_id
 ON CONFLICT DO NOTHING;

@@ -13,6 +13,7 @@ from contracts.matching import words_of
 from erp_node.feed import Feed
 from erp_node.sequencer import sequence_once
 from erp_node.store import feed as store
+from erp_node.store.customers import hold_customers
 from erp_node.store.journal import forget_verdicts
 from erp_node.store.pool import Pool, open_pool
 from erp_node.upkeep import VERDICT_DAYS, VERDICTS_AT_ONCE
@@ -388,3 +389,22 @@ async def test_sync_6_a_database_put_back_from_a_dump_makes_the_feeds_begin_anew
     assert await sequenced(database.dsn) == before
     async with databases.fresh(database.name) as copied:
         assert await sequenced(copied.dsn) != before
+
+
+async def test_sync_2_a_customer_that_is_fetched_while_it_changes_follows_the_change(
+    pool: Pool, feed: Feed
+) -> None:
+    chosen = await store_customer(pool, retail("A"))
+    reader = Reader(feed, "pos.small", pos_id="small")
+    async with pool.acquire() as office:
+        transaction = office.transaction()
+        await transaction.start()
+        await office.execute("UPDATE customer SET editors = '{C1}' WHERE id = $1", chosen)
+        holding = asyncio.create_task(hold_customers(pool, [("small", chosen)]))
+        await asyncio.wait([holding], timeout=0.2)
+        await sequence(pool)
+        await transaction.commit()
+    await holding
+    await sequence(pool)
+    await reader.catch_up()
+    assert reader.rows[str(chosen)].version == 2
