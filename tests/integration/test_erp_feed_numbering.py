@@ -403,6 +403,7 @@ async def test_sync_2_a_customer_that_is_fetched_while_it_changes_follows_the_ch
         holding = asyncio.create_task(hold_customers(pool, [("small", chosen)]))
         await asyncio.wait([holding], timeout=0.2)
         await sequence(pool)
+        await reader.catch_up()
         await transaction.commit()
     await holding
     await sequence(pool)
