@@ -120,6 +120,8 @@ def test_i3_a_feed_begun_anew_brings_versions_again() -> None:
     assert texts(check_monotone([before, begun, after])) == ""
     other = replace(begun, till="p2")
     assert "from version 3" in texts(check_monotone([before, other, after]))
+    gone, back = stored((3, "deleted"), (4, "active"))
+    assert "was deleted" in texts(check_monotone([gone, begun, back]))
 
 
 def test_i9_a_change_applied_twice_is_named() -> None:
