@@ -25,6 +25,7 @@ from pos_node.store.errors import StoreError
 from simulation.bus import ERP_USER, Bus, ErpLogin, Trap
 from simulation.chance import stream
 from simulation.checkers.history import History, Stored
+from simulation.checkers.monotone import EPOCH
 from simulation.clock import BEGAN
 from simulation.database import Bells, SimulatedPool
 from simulation.erp import ErpProcess
@@ -120,7 +121,8 @@ class World:
     def begin_database(self) -> None:
         """What the ERP holds is older from now on than it was: rows of tills may be as well."""
         for till in self.tills:
-            self.begin_file(till.label)
+            file = self.files.get(till.label, 0)
+            self.history.stored.append(Stored(till.label, file, EPOCH, "the database", 0, ""))
 
     def twin_of(self, till: TillProcess) -> TillProcess:
         """Another till of the same identity, from a copy of everything it has."""

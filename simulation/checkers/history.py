@@ -7,6 +7,12 @@ from typing import Any
 
 import msgspec
 
+FORGER = "forger"
+"""Who makes changes that must never be applied anywhere."""
+
+OTHER_SELF = "other self"
+"""A till's: makes changes under numbers that were applied. An ERP that has lost what it applied cannot tell them."""
+
 _TOKEN = re.compile(r"tk\d+x")
 
 

@@ -8,7 +8,8 @@ ABSORBING = ("deleted", "anonymised")
 
 
 EPOCH = "epoch"
-"""The kind that tells that a feed of a till was begun anew: its database was put back, and versions come again."""
+"""The kind that tells that a feed of a till was begun anew: its database was put back, and versions come again. What
+was deleted or anonymised stays so even then."""
 
 
 def check_monotone(stored: Iterable[Stored]) -> Iterator[Violation]:
@@ -17,7 +18,11 @@ def check_monotone(stored: Iterable[Stored]) -> Iterator[Violation]:
     for one in stored:
         if one.kind == EPOCH:
             anew.add(one.till)
-            last = {key: before for key, before in last.items() if before.till != one.till}
+            last = {
+                key: before
+                for key, before in last.items()
+                if before.till != one.till or before.state in ABSORBING
+            }
             continue
         key = (one.till, one.file, one.kind, one.key)
         before = last.get(key)

@@ -6,7 +6,14 @@ from dataclasses import replace
 import pytest
 
 from simulation.checkers.convergence import check_convergence
-from simulation.checkers.history import EndedSearch, Excuse, History, Stored, Violation
+from simulation.checkers.history import (
+    OTHER_SELF,
+    EndedSearch,
+    Excuse,
+    History,
+    Stored,
+    Violation,
+)
 from simulation.checkers.journal import check_no_loss, check_once, check_sender
 from simulation.checkers.liveness import Waited, check_liveness
 from simulation.checkers.monotone import check_monotone
@@ -120,6 +127,8 @@ def test_i3_a_feed_begun_anew_brings_versions_again() -> None:
     assert texts(check_monotone([before, begun, after])) == ""
     other = replace(begun, till="p2")
     assert "from version 3" in texts(check_monotone([before, other, after]))
+    gone, back = stored((3, "deleted"), (4, "active"))
+    assert "was deleted" in texts(check_monotone([gone, begun, back]))
 
 
 def test_i9_a_change_applied_twice_is_named() -> None:
@@ -147,7 +156,16 @@ def test_i10_a_forged_change_is_named_wherever_it_is() -> None:
     line = HistoryLine(ANN, 3, "pos.p1", "phone", '"tk9x"', True)
     assert "came from pos.p1" in texts(check_sender(erp(history=(line,)), made))
     spoilt = TillCustomer(ANN, "all.customers", 2, "active", None, '{"phone":"tk9x"}', None, True)
-    assert "forged" in texts(check_sender(till(customers=(spoilt,)), made))
+    assert "of forger is stored" in texts(check_sender(till(customers=(spoilt,)), made))
+
+
+def test_i9_a_number_used_again_counts_only_where_the_erp_has_lost_the_first() -> None:
+    made = history()
+    made.tokens["tk9x"] = OTHER_SELF
+    line = HistoryLine(ANN, 3, "pos.p1", "phone", '"tk9x"', True)
+    assert "came from pos.p1" in texts(check_sender(erp(history=(line,)), made))
+    made.excused.append(Excuse("database restored", None, -1.0, 5.0))
+    assert texts(check_sender(erp(history=(line,)), made)) == ""
 
 
 def test_i11_who_is_late_is_named() -> None:
