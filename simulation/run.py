@@ -18,6 +18,7 @@ from simulation.checkers.observed import Seen
 from simulation.checkers.searching import check_search
 from simulation.loop import SimulatedLoop, Stuck
 from simulation.observing import observe_erp
+from simulation.probes import probe_blocks
 from simulation.schedule import Schedule
 from simulation.server import Server
 from simulation.steps.table import KINDS
@@ -86,10 +87,11 @@ async def _play(
         world.heal()
         began = world.loop.time()
         waited = await _wait_for_work(world)
+        asked = await probe_blocks(world)
         seen = await _wait_for_agreement(world, LONG_PATIENCE_S if swept else PATIENCE_S)
         took = world.loop.time() - began
         await look_at_searches(world)
-        violations = (*check_liveness(waited), *check_everything(world, seen))
+        violations = (*check_liveness(waited), *asked, *check_everything(world, seen))
         return Outcome(schedule, violations, digest_of(seen), frozenset(world.met), took)
     finally:
         _end(world)

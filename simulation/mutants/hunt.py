@@ -13,12 +13,12 @@ from ops.errors import ServiceError
 from ops.guardian import Guardian
 from simulation.campaign import say, wait_for
 from simulation.job import Job
-from simulation.mutants import down, up
+from simulation.mutants import cards, down, up
 from simulation.mutants.mutant import Mutant
 from simulation.postgres import open_places
 from simulation.steps.table import draw_schedule
 
-MUTANTS: dict[str, Mutant] = {one.name: one for one in (*up.MUTANTS, *down.MUTANTS)}
+MUTANTS: dict[str, Mutant] = {one.name: one for one in (*up.MUTANTS, *down.MUTANTS, *cards.MUTANTS)}
 MOST_SEEDS = 2_000
 
 

@@ -1,11 +1,14 @@
 """What people do with loyalty cards, at tills and in the ERP."""
 
+import asyncio
 import random
 import sqlite3
 from contextlib import suppress
 from uuid import UUID
 
-from contracts.cards import CardLock, Wanted
+from contracts.cards import CardConfirm, CardGiven, CardLock, CardLocked, CardRelease, Wanted
+from contracts.envelope import MessageError, read_data
+from contracts.journal import Author
 from messaging.channel import MessagingError
 from pos_node.cards import CardWish
 from pos_node.refusal import Refusal
@@ -36,8 +39,12 @@ def _draw_block(rng: random.Random, shape: Shape) -> Given:
     return some_till(rng, shape) | {"place": rng.random(), "then": then}
 
 
-def _draw_leave(rng: random.Random, shape: Shape) -> Given:
-    return some_till(rng, shape) | {"place": some_place(rng), "number": _draw_number(rng)}
+def _draw_lock(rng: random.Random, shape: Shape) -> Given:
+    then = rng.choice(("confirm", "confirm", "confirm", "release", "leave"))
+    after = round(rng.uniform(0.0, 3.0), 2)
+    return some_till(rng, shape) | {
+        "place": some_place(rng), "number": _draw_number(rng), "then": then, "after": after,
+    }  # fmt: skip
 
 
 def _draw_office(rng: random.Random, shape: Shape) -> Given:
@@ -94,21 +101,35 @@ def _owners(connection: sqlite3.Connection) -> list[UUID]:
     return [UUID(one) for (one,) in found]
 
 
-def _leave(world: World, given: Given) -> None:
-    """A cashier has a card locked and goes away: only time ends it."""
+def _lock(world: World, given: Given) -> None:
+    """A program of a till's that is slower than a cashier: it may confirm when the lock's time is over long since."""
     till = world.tills[given["till"] % len(world.tills)]
     if till.node is not None:
-        till.do(_leave_one(world, till, given))
+        till.do(_lock_one(world, till, given))
 
 
-async def _leave_one(world: World, till: TillProcess, given: Given) -> None:
+async def _lock_one(world: World, till: TillProcess, given: Given) -> None:
     node = till.node
     if node is None:
         return
     chosen = world.customers[int(given["place"] * len(world.customers))]
     wanted = Wanted(number=given["number"], type="plastic")
-    with suppress(MessagingError):
-        await node.questions.ask(CardLock(customer_id=chosen, card=wanted), 3.0)
+    with suppress(MessagingError, MessageError):
+        answer = await node.questions.ask(CardLock(customer_id=chosen, card=wanted), 3.0)
+        token = read_data(CardLocked, answer.raw).token
+        if token is None or given["then"] == "leave":
+            return
+        await asyncio.sleep(given["after"])
+        if given["then"] == "release":
+            await node.questions.ask(CardRelease(number=wanted.number, token=token), 3.0)
+            return
+        author = Author(operator="anna", at=till.clock.now())
+        confirm = CardConfirm(customer_id=chosen, card=wanted, token=token, author=author)
+        answer = await node.questions.ask(confirm, 3.0)
+        if read_data(CardGiven, answer.raw).refusal is None:
+            world.history.given.append(
+                GivenCard(till.pos_id, world.loop.time(), wanted.number, str(chosen))
+            )
 
 
 _CHANGES = {
@@ -131,6 +152,6 @@ def _in_office(world: World, given: Given) -> None:
 KINDS = (
     Kind("card_give", _give, _draw_give, weight=6, fault=False, about="card"),
     Kind("card_block", _block, _draw_block, weight=2, fault=False, about="card"),
-    Kind("card_left_locked", _leave, _draw_leave, weight=1.5, fault=False, about="card"),
+    Kind("card_locked", _lock, _draw_lock, weight=3, fault=False, about="card"),
     Kind("erp_card", _in_office, _draw_office, weight=1.5, fault=False, about="card"),
 )
