@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from erp_node.api.cards import cards_router
 from erp_node.api.customers import customers_router
 from erp_node.api.dead import dead_router
+from erp_node.api.letters import letters_router
 from erp_node.api.reference import reference_router
 from erp_node.api.refusals import HANDLERS
 from erp_node.api.services import ErpServices
@@ -50,6 +51,7 @@ def make_api(services: ErpServices, version: str) -> FastAPI:
             session_router(services.sessions, services.gate, services.operators.log_in),
             customers_router(services),
             cards_router(services),
+            letters_router(services),
             settings_router(services),
             reference_router(services),
             tills_router(services),

@@ -58,6 +58,7 @@ class LetterStanding:
 
     request_id: UUID
     key: str
+    customer_id: UUID
     state: LetterState
     reason: str | None
     attempts: int
@@ -144,6 +145,14 @@ async def find_letter(database: Database, request_id: UUID) -> LetterStanding | 
     """How the letter of a request is, if there is one."""
     row = await database.fetchrow(SQL["find_letter"], request_id)
     return LetterStanding(*row) if row else None
+
+
+async def list_letters(
+    database: Database, state: LetterState | None, after: UUID | None, limit: int
+) -> list[LetterStanding]:
+    """Letters, of one state if given, the longest wanted first, behind that of a request if given."""
+    rows = await database.fetch(SQL["list_letters"], state, after, limit)
+    return [LetterStanding(*row) for row in rows]
 
 
 async def list_left(database: Database, waiting_s: float) -> list[LeftLetters]:

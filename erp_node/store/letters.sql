@@ -63,7 +63,16 @@ again AS (
 SELECT state FROM held;
 
 -- name: find_letter
-SELECT request_id, number_key, state, reason, attempts, wanted_at, due_at FROM card_letter WHERE request_id = $1;
+SELECT request_id, number_key, customer_id, state, reason, attempts, wanted_at, due_at
+FROM card_letter WHERE request_id = $1;
+
+-- name: list_letters
+-- The longest wanted first, behind the letter $2.
+SELECT request_id, number_key, customer_id, state, reason, attempts, wanted_at, due_at
+FROM card_letter
+WHERE ($1::text IS NULL OR state = $1) AND ($2::uuid IS NULL OR (wanted_at, request_id) > (
+    SELECT wanted_at, request_id FROM card_letter WHERE request_id = $2))
+ORDER BY wanted_at, request_id LIMIT $3;
 
 -- name: list_left
 -- Those that nobody can act on any more are forgotten after some days.

@@ -1,4 +1,4 @@
-"""Loyalty cards over the ERP's API, on PostgreSQL (CARD-2 … CARD-6, CARD-12, I5)."""
+"""Loyalty cards over the ERP's API, on PostgreSQL (CARD-2 … CARD-6, CARD-9, CARD-12, I5)."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -415,3 +415,39 @@ async def test_card_2_a_card_taken_away_is_given_by_a_till_as_any_other(
     given = await till.confirm("C1", bob, locked.token or 0)
     assert given.card
     assert (given.card.customer_id, given.version, given.card.points) == (bob, 4, 4)
+
+
+async def write_letters(api: Api, customer: UUID, *states: str) -> list[UUID]:
+    """Letters wanted one after the other, in these states."""
+    ids = [uuid4() for _ in states]
+    for place, (request_id, state) in enumerate(zip(ids, states, strict=True)):
+        await api.pool.execute(
+            "INSERT INTO card_letter (request_id, number_key, customer_id, state, attempts, wanted_at, reason)"
+            " VALUES ($1, 'V1', $2, $3, 2, clock_timestamp() - make_interval(hours => $4), 'answer 550')",
+            request_id, customer, state, 9 - place,
+        )  # fmt: skip
+    return ids
+
+
+async def test_card_9_letters_are_listed_by_state_a_page_at_a_time(api: Api, ada: UUID) -> None:
+    ids = await write_letters(api, ada, "given_up", "sent", "given_up", "unsure")
+    first = await api.get("/card-letters", limit=3)
+    assert [one["request_id"] for one in first["rows"]] == [str(one) for one in ids[:3]]
+    second = await api.get("/card-letters", limit=3, after=first["next"])
+    assert ([one["state"] for one in second["rows"]], second["next"]) == (["unsure"], None)
+    lost = (await api.get("/card-letters", state="given_up"))["rows"]
+    assert [one["request_id"] for one in lost] == [str(ids[0]), str(ids[2])]
+    assert (lost[0]["attempts"], lost[0]["reason"], lost[0]["number"]) == (2, "answer 550", "V1")
+    assert lost[0]["customer_id"] == str(ada)
+    wrong = await api.get("/card-letters", state="lost", status=422)
+    assert wrong["fields"][0]["name"] == "state"
+
+
+async def test_card_9_a_letter_is_sent_again_when_somebody_wants_it(api: Api, ada: UUID) -> None:
+    lost, busy = await write_letters(api, ada, "unsure", "sending")
+    again = await api.send("POST", f"/card-letters/{lost}/send-again")
+    assert (again["state"], again["attempts"], again["reason"]) == ("waiting", 0, None)
+    problem = await api.send("POST", f"/card-letters/{busy}/send-again", status=409)
+    assert problem["code"] == "letter.being_sent"
+    problem = await api.send("POST", f"/card-letters/{uuid4()}/send-again", status=404)
+    assert problem["code"] == "letter.unknown"

@@ -381,6 +381,8 @@ ROUTES = (
     ("POST", "/cards/C1/block", {"reason": "lost"}, "erp.customers"),
     ("POST", "/cards/C1/unblock", None, "erp.customers"),
     ("GET", "/cards/C1/history", None, "erp.read"),
+    ("GET", "/card-letters", None, "erp.read"),
+    ("POST", "/card-letters/{id}/send-again", None, "erp.customers"),
     ("GET", "/settings/all", None, "erp.read"),
     ("PUT", "/settings/all", {"search_online": True}, "erp.settings"),
     ("GET", "/reference/centre", None, "erp.read"),

@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import json
+import re
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -16,7 +17,9 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from erp_node.__main__ import app
+from erp_node.__main__ import import_cards as import_cards_command
 from erp_node.imports import ImportReport, WrongFile
+from erp_node.imports.card_rows import CARD_COLUMNS
 from erp_node.imports.cards import import_cards
 from erp_node.imports.load import BATCH
 from erp_node.settings import ErpSettings
@@ -26,6 +29,7 @@ from runtime.settings import load
 from tests.databases import Database, Migrate
 from tests.erp import enrol, migrated, retail, store_customer
 
+ROOT = Path(__file__).parent.parent.parent
 HEADER = "number,form,type,state,reason,points,reusable,value,customer"
 
 
@@ -375,3 +379,20 @@ def test_the_command_ends_with_1_when_every_row_was_rejected(
     assert (ended.exit_code, ended.stdout) == (
         0, "1 rows: 1 created, 0 changed, 0 unchanged, 0 rejected\n",
     )  # fmt: skip
+
+
+def test_the_columns_of_cards_are_all_explained() -> None:
+    document = (ROOT / "docs/operations.md").read_text("utf-8")
+    command = import_cards_command.__doc__ or ""
+    for name in CARD_COLUMNS:
+        assert re.search(rf"^\| (`\w+`, )?`{name}`", document, re.MULTILINE), name
+        assert re.search(rf"\b{name}\b", command), name
+
+
+async def test_the_example_of_the_documents_can_be_imported(importer: Importer, pool: Pool) -> None:
+    await store_customer(pool, retail("DUP-1", phone="0478"))
+    (example,) = re.findall(
+        r"^```csv\n(number;.*?)```", (ROOT / "docs/operations.md").read_text("utf-8"), re.M | re.S
+    )
+    header, *rows = example.splitlines()
+    assert await importer.table(*rows, header=header) == report(created=len(rows))
