@@ -11,8 +11,9 @@ from simulation.checkers.history import Violation
 from simulation.till import TillProcess
 from simulation.world import World
 
-URGENT_S = 2.0
-"""So long a block may take to every till that is connected, whatever becomes of the feed (CARD-12)."""
+URGENT_S = 6.0
+"""So long a block may take to every till that is connected, whatever becomes of the feed (CARD-12): an ERP process that
+has just lost its database looks again after simulation.pace's four seconds."""
 
 _ONE = "SELECT number FROM card WHERE state = 'active' AND customer_id IS NOT NULL ORDER BY number_key LIMIT 1"
 _BLOCK = "UPDATE card SET state = 'blocked', reason = 'lost' WHERE number = $1"
