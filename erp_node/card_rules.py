@@ -104,7 +104,11 @@ def decide_lock(
     with the till already (I9).
     """
     held = card.locked_at(asker.now)
-    if held is not None and (held.pos_id, held.question) == (asker.pos_id, asker.question):
+    if (
+        held is not None
+        and held.pos_id == asker.pos_id
+        and held.question == asker.question is not None
+    ):
         return card
     if refusal := refuse_locked(card, asker) or _refuse_card(card, wanted, scene):
         return refusal

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from itertools import count
 
 import structlog
 
+from erp_node.store.cards import tidy as tidy_cards
 from erp_node.store.faults import is_transient
 from erp_node.store.journal import forget_verdicts
 from erp_node.store.pool import Pool
@@ -18,16 +20,24 @@ VERDICT_DAYS = 180
 
 VERDICTS_AT_ONCE = 1_000
 
+CARDS_EVERY = 300
+"""Rounds between two at which locks that are long over are looked for, which reads all of them."""
+
+ASKED_DAYS = 90
+"""Who asked for a card's lock, and was refused it, is looked for no longer than this; who was given it, for ever."""
+
 log = structlog.get_logger()
 
 
 async def keep_tidy(pool: Pool, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
     """Runs until cancelled. New words of customers first stand in a list that every search reads from
     end to end; PostgreSQL moves them into the index only when it is long, and then a writer waits."""
-    while True:
+    for turn in count():
         try:
             await clean_index(pool)
             await forget_verdicts(pool, VERDICT_DAYS, VERDICTS_AT_ONCE)
+            if turn % CARDS_EVERY == 0:
+                await tidy_cards(pool, ASKED_DAYS, VERDICTS_AT_ONCE)
         except Exception as error:
             if not is_transient(error):
                 raise

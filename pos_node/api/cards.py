@@ -21,7 +21,9 @@ from pos_node.api.models import (
     ListEntry,
 )
 from pos_node.api.till import Till
-from pos_node.cards import CardWish, Given, ShownCard
+from pos_node.card_views import ShownCard
+from pos_node.card_wishes import CardWish
+from pos_node.cards import Given
 from pos_node.store.customers import find_customer
 from pos_node.store.reference import read_entries, read_settings
 from web.docs import problems

@@ -10,7 +10,7 @@ from contracts.cards import CardConfirm, CardGiven, CardLock, CardLocked, CardRe
 from contracts.envelope import MessageError, read_data
 from contracts.journal import Author
 from messaging.channel import MessagingError
-from pos_node.cards import CardWish
+from pos_node.card_wishes import CardWish
 from pos_node.refusal import Refusal
 from pos_node.store.errors import StoreError
 from simulation.checkers.history import GivenCard

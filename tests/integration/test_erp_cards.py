@@ -29,6 +29,7 @@ from erp_node.cards import (
     answer_lock,
     answer_release,
 )
+from erp_node.store.cards import tidy
 from erp_node.store.pool import Pool, open_pool
 from messaging.responder import BadRequest
 from tests.databases import Database, Migrate
@@ -424,3 +425,19 @@ async def test_i10_questions_of_strangers_are_refused_before_anything_is_locked(
         with pytest.raises(BadRequest):
             await answer_lock(tills.desk, wrong)
     assert await pool.fetchval("SELECT count(*) FROM card_lock") == 0
+
+
+async def test_locks_long_over_and_old_questions_are_forgotten_deeds_are_not(
+    tills: Tills, pool: Pool, ada: UUID
+) -> None:
+    await tills.give("p1", "C1", ada)
+    await tills.lock("p1", "C2", ada)
+    await pool.execute(
+        "UPDATE card_lock SET until = until - interval '2 days' WHERE number_key = 'C1'"
+    )
+    await pool.execute("UPDATE card_event SET at = at - interval '100 days'")
+    assert await tidy(pool, 90, 1_000) == 2
+    assert await pool.fetchval("SELECT array_agg(number_key) FROM card_lock") == ["C2"]
+    assert await pool.fetchval("SELECT array_agg(event) FROM card_event") == ["assigned"]
+    again = await tills.lock("p1", "C9", ada)
+    assert again.token == 3

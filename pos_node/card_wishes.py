@@ -1,0 +1,120 @@
+"""What a card must be to become a customer's, as far as the till can tell (CARD-2 … CARD-7, CARD-12)."""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from contracts.cards import ASSIGNABLE, Card
+from contracts.customers import Customer
+from contracts.reference import CardType, Choice
+from contracts.settings import Settings
+from pos_node.card_views import ShownCard
+from pos_node.refusal import Refusal
+from pos_node.store.reference import read_entries
+from web.problems import FieldProblem
+
+
+@dataclass(frozen=True, slots=True)
+class CardWish:
+    """The card a customer is to get: a number, or none for a virtual one. `type` may be left out where there is
+    no choice (CARD-5)."""
+
+    number: str | None = None
+    type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What giving a card looks at: the customer, whether the ERP has it as it is, its cards, what the ERP has set;
+    the card of the wanted number, and whom it was given to here."""
+
+    customer: Customer
+    known_to_erp: bool
+    cards: tuple[ShownCard, ...]
+    types: tuple[CardType, ...]
+    settings: Settings
+    held: Card | None
+    promised_to: UUID | None
+
+
+def choose_type(wish: CardWish, types: Sequence[CardType], held: Card | None) -> CardType | None:
+    """The type of the card to be given; None for a voucher, which has none (CARD-5).
+
+    Raises Refusal: `card.no_type`, `card.choose_type`, `card.type_unknown`, `card.number_missing`.
+    """
+    if held is not None and held.form == "voucher":
+        return None
+    visible = [one for one in types if one.visible]
+    if held is not None and held.type is not None:
+        visible = [one for one in visible if one.code == held.type]
+    elif wish.number is not None:
+        visible = [one for one in visible if one.form == "physical"]
+    if not visible:
+        raise Refusal("card.no_type")
+    if wish.type is None and len(visible) > 1:
+        choices = {"choices": ", ".join(one.code for one in visible)}
+        raise Refusal(
+            "card.choose_type", choices, [FieldProblem("type", "card.choose_type", choices)]
+        )
+    chosen = next((one for one in visible if wish.type in (None, one.code)), None)
+    if chosen is None:
+        params = {"type": wish.type or ""}
+        raise Refusal(
+            "card.type_unknown", params, [FieldProblem("type", "card.type_unknown", params)]
+        )
+    if chosen.form == "physical" and wish.number is None:
+        raise Refusal("card.number_missing", fields=[FieldProblem("number", "card.number_missing")])
+    return chosen
+
+
+def check_required(kind: CardType | None, customer: Customer) -> None:
+    """Raises Refusal `card.field_required`, marking each field a card requires and that has no value (CARD-3)."""
+    required = list(kind.required_fields) if kind else []
+    if kind is not None and kind.form == "virtual" and "email" not in required:
+        required.append("email")
+    missing = [name for name in required if not _value_of(customer, name)]
+    if missing:
+        fields = [FieldProblem(name, "card.field_required", {"field": name}) for name in missing]
+        raise Refusal("card.field_required", {"field": missing[0]}, fields)
+
+
+def check_card(look: Look, customer_id: UUID, number: str) -> None:
+    """Raises Refusal when this till knows that a card cannot be this customer's (CARD-2, CARD-4, CARD-7)."""
+    held, named = look.held, {"number": number}
+    if held is not None and held.state == "blocked":
+        raise at_number("card.blocked", named)
+    if held is not None and held.customer_id not in (None, customer_id):
+        raise at_number("card.in_use", named)
+    if look.promised_to not in (None, customer_id):
+        raise at_number("card.in_use", named)
+    if held is None:
+        return
+    if held.state not in ASSIGNABLE:
+        raise at_number("card.inactive", named)
+    if held.form == "voucher" and not held.reusable:
+        raise at_number("card.voucher_not_reusable", named)
+    if held.form == "voucher" and held.state != "active" and held.value:
+        raise at_number("card.voucher_has_value", named)
+
+
+def check_reason(connection: sqlite3.Connection, reason: str) -> None:
+    reasons = [one.code for one in read_entries(connection, Choice) if one.list == "block_reason"]
+    if reason not in reasons:
+        params = {"reason": reason, "choices": ", ".join(reasons)}
+        raise Refusal(
+            "card.reason_unknown", params, [FieldProblem("reason", "card.reason_unknown", params)]
+        )
+
+
+def at_number(code: str, params: dict[str, str]) -> Refusal:
+    """The field of the number is marked."""
+    return Refusal(code, params, [FieldProblem("number", code, params)])
+
+
+def _value_of(customer: Customer, name: str) -> object:
+    """A field of the record; `postal_code` is the main address's."""
+    if name == "postal_code":
+        main = customer.main_address
+        return main.postal_code if main else None
+    return getattr(customer, name, None)
