@@ -124,7 +124,8 @@ def decide_assign(
 ) -> HeldCard | Refusal:
     """The card as the customer's, its lock over; or why it does not become that (CARD-2, CARD-3, CARD-8).
 
-    The same card when it is the customer's already.
+    The same card when it is the customer's already. What a card requires its own type says, where it has one; a
+    voucher has none.
     """
     if refusal := refuse_customer(scene.customer, asker.centre):
         return refusal
@@ -139,7 +140,8 @@ def decide_assign(
         return Refusal("card.in_use", {"number": card.number}, "number")
     if scene.present is not None and scene.present != card.key:
         return Refusal("card.customer_has_one", {"number": scene.present})
-    kind = scene.types.get(wanted.type or card.type or "")
+    own = card.type if card.type is not None or card.form == "voucher" else wanted.type
+    kind = scene.types.get(own or "")
     if missing := missing_for(kind, scene.customer):
         return Refusal("card.field_required", {"field": missing}, missing)
     assert scene.customer is not None

@@ -43,6 +43,7 @@ from erp_node.search import scope_at
 from erp_node.store import cards as rows
 from erp_node.store import customers as customer_rows
 from erp_node.store.customers import Held
+from erp_node.store.faults import is_transient
 from erp_node.store.letters import Letter
 from erp_node.store.pool import Connection, Pool
 from messaging.channel import Delivery
@@ -103,11 +104,11 @@ class Counter:
                     raise
 
     async def _decide(self, cases: Sequence[Case]) -> None:
-        """All together; one by one when something of one is in the others' way."""
+        """All together; one by one when one cannot be decided, or is in the others' way."""
         try:
             answers = await self._transact(cases)
-        except _IN_THE_WAY:
-            if len(cases) <= 1:
+        except Exception as error:
+            if len(cases) <= 1 or (is_transient(error) and not isinstance(error, _IN_THE_WAY)):
                 raise
             for one in cases:
                 try:
@@ -226,6 +227,9 @@ def _confirm(
     card = table.card(asked.card.number)
     old = table.card(asked.blocks) if asked.blocks is not None and asked.reason else None
     scene = table.scene(customer)
+    if old is card:
+        refusal = Refusal("card.blocked", {"number": card.number})
+        return _refused(table, card, refusal, asked.customer_id, deed)
     blocked = decide_block(old, asked.customer_id, asked.reason or "") if old else None
     if isinstance(blocked, Refusal):
         return _refused(table, card, blocked, asked.customer_id, deed)

@@ -83,10 +83,13 @@ class CardLocks:
         del self._reserved[card_key(card.number)]
         return reserved
 
-    async def release(self, number: str) -> bool:
-        """Gives a reserved card back; False when it was not reserved here, or its time was over."""
-        reserved = self._reserved.pop(card_key(number), None)
-        return reserved is not None and await self.give_back(reserved)
+    async def release(self, customer_id: UUID, number: str) -> bool:
+        """Gives a card back that was reserved for a customer; False when it was not, or its time was over."""
+        reserved = self._reserved.get(card_key(number))
+        if reserved is None or reserved.customer_id != customer_id:
+            return False
+        del self._reserved[card_key(number)]
+        return await self.give_back(reserved)
 
     async def give_back(self, reserved: Reserved) -> bool:
         """Whether the lock had still been held."""

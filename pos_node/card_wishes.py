@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from contracts.cards import ASSIGNABLE, Card
+from contracts.cards import ASSIGNABLE, Card, card_key
 from contracts.customers import Customer
 from contracts.reference import CardType, Choice
 from contracts.settings import Settings
@@ -82,7 +82,10 @@ def check_required(kind: CardType | None, customer: Customer) -> None:
 def check_card(look: Look, customer_id: UUID, number: str) -> None:
     """Raises Refusal when this till knows that a card cannot be this customer's (CARD-2, CARD-4, CARD-7)."""
     held, named = look.held, {"number": number}
-    if held is not None and held.state == "blocked":
+    blocked_here = {
+        card_key(one.number) for one in look.cards if one.number and one.state == "blocked"
+    }
+    if card_key(number) in blocked_here or (held is not None and held.state == "blocked"):
         raise at_number("card.blocked", named)
     if held is not None and held.customer_id not in (None, customer_id):
         raise at_number("card.in_use", named)

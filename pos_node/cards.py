@@ -123,9 +123,9 @@ class Cards:
         self._check_online()
         return (await self._locks.reserve(customer_id, card)).left_s
 
-    async def release(self, number: str) -> bool:
+    async def release(self, customer_id: UUID, number: str) -> bool:
         """Gives a reserved card back; False when it was not reserved here, or its time was over."""
-        return await self._locks.release(number)
+        return await self._locks.release(customer_id, number)
 
     async def block(
         self, customer_id: UUID, number: str, reason: str, then: CardWish | None, who: Account
@@ -146,7 +146,8 @@ class Cards:
         )
         if card is None:
             raise at_number("card.not_theirs", {"number": number})
-        if card.state == "blocked":
+        same = then is not None and card_key(then.number or "") == card_key(number)
+        if card.state == "blocked" or same:
             raise at_number("card.blocked", {"number": number})
         block = CardBlocked(
             customer_id=customer_id,
@@ -256,11 +257,13 @@ class Cards:
     def _write(self, connection: sqlite3.Connection, changes: Sequence[CardChange]) -> None:
         """Looks once more: somebody else may have given the card or the customer another one meanwhile."""
         for change in changes:
-            if isinstance(change, CardAssigned):
-                look = self._look(connection, change.customer_id, change.card.number)
-                check_card(look, change.customer_id, change.card.number)
-                if (present := present_card(look.cards)) is not None:
-                    raise Refusal("card.customer_has_one", {"number": present.number or ""})
+            wanted = _wanted(change)
+            look = self._look(connection, change.customer_id, wanted.number if wanted else None)
+            if wanted is not None:
+                check_card(look, change.customer_id, wanted.number)
+            present = present_card(look.cards)
+            if present is not None and not isinstance(change, CardBlocked):
+                raise Refusal("card.customer_has_one", {"number": present.number or ""})
             record_change(connection, change, Stamp(self._pos_id, self._new_id(), change.author.at))
 
     def _look(self, connection: sqlite3.Connection, customer_id: UUID, number: str | None) -> Look:
@@ -294,3 +297,14 @@ class Cards:
 def _check_right(who: Account, right: str) -> None:
     if right not in who.rights:
         raise Refusal("right.missing", {"right": right})
+
+
+def _wanted(change: CardChange) -> Wanted | None:
+    """The card that a change gives."""
+    match change:
+        case CardAssigned():
+            return change.card
+        case CardBlocked():
+            return change.replacement
+        case CardRequested():
+            return None

@@ -63,16 +63,14 @@ async def hold_cards(connection: Connection, numbers: Mapping[str, str]) -> Card
     were typed. A card that is not there has version 0."""
     keys = sorted(numbers)
     locks = await connection.fetch(SQL["lock_rows"], keys)
-    if len(locks) < len(keys):
+    while len(locks) < len(keys):  # one that was long over may just have been tidied away
         await connection.execute(SQL["make_lock_rows"], keys)
         locks = await connection.fetch(SQL["lock_rows"], keys)
     lock_of = {row["number_key"]: _lock(row) for row in locks}
-    rows = await connection.fetch(SQL["read_cards"], keys)
     cards = {key: HeldCard(numbers[key], lock=lock_of[key]) for key in keys}
-    for row in rows:
-        if (key := row["number_key"]) is not None:
-            cards[key] = held_of(row, lock_of[key])
-    return Cards(rows[0]["now"], cards)
+    for row in await connection.fetch(SQL["hold_cards"], keys):
+        cards[row["number_key"]] = held_of(row, lock_of[row["number_key"]])
+    return Cards(await connection.fetchval(SQL["read_now"]), cards)
 
 
 async def take_tokens(connection: Connection, count: int) -> list[int]:

@@ -12,11 +12,13 @@ INSERT INTO card_lock (number_key)
 SELECT number_key FROM unnest($1::text[]) AS wanted (number_key) ORDER BY number_key
 ON CONFLICT (number_key) DO NOTHING;
 
--- name: read_cards
--- By statement of its own, once the lock rows are held: an earlier one would see cards as they were before.
-SELECT clock_timestamp() AS now, c.*
-FROM (SELECT) AS one
-LEFT JOIN card c ON c.number_key = ANY ($1::text[]);
+-- name: hold_cards
+-- By a statement of its own, once the lock rows are held: an earlier one would see cards as they were before. Held as
+-- well: SQL beside the application knows nothing of lock rows.
+SELECT * FROM card WHERE number_key = ANY ($1::text[]) ORDER BY number_key FOR NO KEY UPDATE;
+
+-- name: read_now
+SELECT clock_timestamp() AS now;
 
 -- name: take_tokens
 SELECT nextval('card_token') AS token FROM generate_series(1, $1);

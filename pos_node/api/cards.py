@@ -92,7 +92,7 @@ def cards_router(till: Till) -> APIRouter:
     )
     async def release_card(customer_id: UUID, number: NumberAsked, who: person) -> CardReleased:
         """Gives a reserved card back."""
-        return CardReleased(number=number, released=await till.cards.release(number))
+        return CardReleased(number=number, released=await till.cards.release(customer_id, number))
 
     @router.post(
         "/customers/{customer_id}/cards/{number}/block",

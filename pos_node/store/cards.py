@@ -17,7 +17,7 @@ from pos_node.store.arrivals import apply_keyed
 
 CardChange = CardAssigned | CardBlocked | CardRequested
 
-_HELD = "SELECT version FROM card WHERE key = ?"
+_HELD = "SELECT version, state FROM card WHERE key = ?"
 _FIND = "SELECT record FROM card WHERE key = ? AND state = 'active'"
 _OF_CUSTOMER = "SELECT record FROM card WHERE customer_id = ? AND state = 'active' ORDER BY key"
 
@@ -54,22 +54,20 @@ def all_changes(connection: sqlite3.Connection) -> tuple[CardChange, ...]:
     return tuple(_changes(journal.read_of_cards(connection)))
 
 
-def put_card(connection: sqlite3.Connection, data: CardData) -> bool:
-    """Stores a card that came past the feed, unless the feed was here before it; whether it was stored.
+def put_card(connection: sqlite3.Connection, data: CardData) -> None:
+    """Stores a card that came past the feed, by the feed's rules, unless the feed was here before it.
 
     The feed's row of the same version comes over it later: both ends hash those bytes.
     """
     key = row_key(data.card.number)
-    held = connection.execute(_HELD, (key,)).fetchone()
-    if held is not None and held[0] >= data.version:
-        return False
+    if connection.execute(_HELD, (key,)).fetchone() == (data.version, "active"):
+        return
     record = msgspec.Raw(envelope.dump(data.card))
     apply_keyed(
         connection,
         data.scope,
         [RowStruct(key=key, version=data.version, kind="card", record=record)],
     )
-    return True
 
 
 def _read(record: str) -> Card | None:

@@ -4,11 +4,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from uuid import UUID
 
+from erp_node.card_rules import virtual_number
 from simulation.checkers.history import History, Made, Violation
 from simulation.checkers.observed import CardEventSeen, ErpSeen, Seen, TillSeen
 
 CARD_ENTRIES = ("card.assigned", "card.blocked", "card.requested")
+UNDONE = "card.undone"
+"""The verdict of an entry whose block stands and whose next card was not given."""
+
 Row = tuple[int, str, str]
 
 
@@ -19,6 +24,7 @@ def check_cards(seen: Seen, history: History) -> Iterator[Violation]:
         yield from _locks(key, some)
         yield from _owners(key, some)
     yield from _one_each(seen.erp)
+    yield from _blocked(seen.erp)
     yield from _answered(seen, history)
     yield from _given(seen, history)
 
@@ -65,6 +71,10 @@ def _locks(card: str, events: list[CardEventSeen]) -> Iterator[Violation]:
             highest = max(highest, token)
             held = _Held(one.where, token, datetime.fromisoformat(one.detail["until"]))
         elif one.event == "released":
+            if held is None or (held.pos, held.token) != (one.where, token):
+                yield Violation(
+                    "I4", f"{card}: {one.where} released {token}, which it did not hold"
+                )
             held = None
         elif one.event == "assigned":
             if token is not None:
@@ -101,28 +111,38 @@ def _one_each(erp: ErpSeen) -> Iterator[Violation]:
         owners[card.customer] = card.key
 
 
+def _blocked(erp: ErpSeen) -> Iterator[Violation]:
+    """What was blocked is, unless somebody unblocked it (CARD-12)."""
+    last = {one.card: one.event for one in erp.card_events if one.event in ("blocked", "unblocked")}
+    for card in erp.cards:
+        if (last.get(card.key) == "blocked") != (card.state == "blocked"):
+            yield Violation("CARD-12", f"{card.key} is {card.state}, last {last.get(card.key)}")
+
+
 def _answered(seen: Seen, history: History) -> Iterator[Violation]:
     """What a till did with a card is in the ERP, or the till has a notice (I5)."""
     done = {(one.card, one.event, one.customer, one.where) for one in seen.erp.card_events}
-    verdicts = {(one.till, one.epoch, one.seq): one.id for one in seen.erp.verdicts}
+    verdicts = {(one.till, one.epoch, one.seq): one for one in seen.erp.verdicts}
     told = {till.pos_id: {notice.key for notice in till.notices} for till in seen.tills}
-    stands = {(card.key, card.customer) for card in seen.erp.cards}
+    stands = {(card.key, "assigned", card.customer) for card in seen.erp.cards}
+    stands |= {(c.key, "blocked", c.customer) for c in seen.erp.cards if c.state == "blocked"}
     for made in history.made.values():
         if made.type not in CARD_ENTRIES or history.excuse(made) is not None:
             continue
-        answers = {verdicts[key] for key in _keys(made) if key in verdicts}
-        if answers & told.get(made.till, set()):
-            continue
+        answers = [verdicts[key] for key in _keys(made) if key in verdicts]
+        heard = [one for one in answers if one.id in told.get(made.till, set())]
         for card, event in _deeds(made):
+            if any(event == "assigned" or one.code != UNDONE for one in heard):
+                continue
             there = (card, event, made.customer, f"pos.{made.till}") in done
-            if not there and (card, made.customer) not in stands:
+            if not there and (card, event, made.customer) not in stands:
                 yield Violation(
                     "I5", f"{made.till}: {event} {card} is neither so nor undone {made.numbers}"
                 )
 
 
 def _deeds(made: Made) -> Iterator[tuple[str, str]]:
-    """Card and event of an entry; what a request leads to the ERP alone decides."""
+    """Card and event of an entry."""
     match made.type:
         case "card.assigned":
             yield made.data["card"]["number"].upper(), "assigned"
@@ -130,6 +150,8 @@ def _deeds(made: Made) -> Iterator[tuple[str, str]]:
             yield made.data["number"].upper(), "blocked"
             if (after := made.data.get("replacement")) is not None:
                 yield after["number"].upper(), "assigned"
+        case "card.requested":
+            yield virtual_number(UUID(made.data["request_id"])), "assigned"
 
 
 def _keys(made: Made) -> list[tuple[str, str, int]]:

@@ -51,6 +51,8 @@ class Clock:
 
     lasts: float
     slack: float
+    patience: float = 30.0
+    """Seconds after which a question without answer is not acted upon any more."""
 
     def may_hold(self, card: Card, act: Act) -> bool:
         """Whether the lock may still be held when the act happens."""
@@ -119,7 +121,7 @@ def _locked(card: Card, act: Act, clock: Clock) -> Iterator[Card]:
     if act.ended is None:  # granted under a token nobody heard of, or refused
         yield card
         if may:
-            yield _with_lock(card, act, card.highest)
+            yield _with_lock(card, act, card.highest, clock.patience)
     elif act.refusal == "card.locked":
         if card.till and card.till != act.till and clock.may_hold(card, act):
             yield card
@@ -127,7 +129,7 @@ def _locked(card: Card, act: Act, clock: Clock) -> Iterator[Card]:
         if card.owner not in ("", act.customer):
             yield card
     elif may and act.refusal is None and act.token is not None and act.token > card.highest:
-        yield _with_lock(card, act, act.token)
+        yield _with_lock(card, act, act.token, clock.patience)
 
 
 def _confirmed(card: Card, act: Act, clock: Clock) -> Iterator[Card]:
@@ -164,10 +166,11 @@ def _released(card: Card, act: Act, clock: Clock) -> Iterator[Card]:
         yield card
 
 
-def _with_lock(card: Card, act: Act, token: int) -> Card:
+def _with_lock(card: Card, act: Act, token: int, patience: float) -> Card:
     known = act.token if act.token is not None else -token
     highest = max(card.highest, token)
-    return Card(act.till, known, act.began, act.until, highest, card.owner, card.given_by)
+    latest = act.began + patience if act.ended is None else act.ended
+    return Card(act.till, known, act.began, latest, highest, card.owner, card.given_by)
 
 
 def _without_lock(card: Card) -> Card:

@@ -365,16 +365,31 @@ async def test_card_12_a_block_told_urgently_counts_at_once_and_the_feed_confirm
     assert await cards(anne) == [("C1", "blocked", False)]
 
 
+async def test_card_12_a_block_told_urgently_after_the_card_was_withdrawn_counts(
+    till: TestTill, anne: httpx.AsyncClient
+) -> None:
+    await bring(till, Card(number="C1", customer_id=ADA))
+    row = RowStruct(key="card/C1", version=2, kind="card", state="withdrawn")
+    await till.store.write(apply_keyed, SCOPE, [row], priority=Priority.FEED)
+    gone = Card(number="C1", customer_id=ADA, state="blocked", reason="stolen")
+    await till.parts.cards.hear_stopped(CardStopped(version=2, card=gone, at=NOON))
+    assert code(await give(anne, BOB, number="C1")) == (409, "card.blocked")
+
+
+async def test_card_12_a_card_blocked_here_is_given_to_nobody(anne: httpx.AsyncClient) -> None:
+    await give(anne, number="C1")
+    assert code(await block(anne, "C1", new_card={"number": "c1"})) == (409, "card.blocked")
+    await block(anne, "C1")
+    assert code(await give(anne, number="C1")) == (409, "card.blocked")
+
+
 async def test_i3_what_comes_past_the_feed_never_replaces_what_is_newer(
     till: TestTill, anne: httpx.AsyncClient
 ) -> None:
     await bring(till, Card(number="C1", customer_id=ADA, points=5), version=4)
     old = Card(number="C1", customer_id=ADA, state="blocked", reason="stolen")
     for version in (3, 4):
-        stored = await till.store.write(
-            put_card, CardData(old, version, "all"), priority=Priority.FEED
-        )
-        assert not stored
+        await till.store.write(put_card, CardData(old, version, "all"), priority=Priority.FEED)
     found = await till.store.read(find_card, "c1")
     assert found is not None
     assert found.points == 5

@@ -456,7 +456,8 @@ def _leave_room(connection: object, pages: int) -> None:
 
 def _put_entry(connection: object, id_: UUID) -> None:
     connection.execute(  # type: ignore[attr-defined]
-        "INSERT INTO journal (epoch, seq, id, type, customer_id, body, at) VALUES ('j', 1, 'x', 't', ?, '', '')",
+        "INSERT INTO journal (epoch, seq, id, type, customer_id, body, at)"
+        " VALUES ('j', 1, 'x', 'customer.edited', ?, '', '')",
         (id_.bytes,),
     )
 

@@ -282,7 +282,8 @@ async def test_sync_5_a_scope_that_comes_while_a_load_finishes_waits_for_its_end
 def _make_here(connection: sqlite3.Connection, number: int) -> None:
     show_customer(connection, customer_id(number), customer(number))
     connection.execute(
-        "INSERT INTO journal (epoch, seq, id, type, customer_id, body, at) VALUES ('j', ?, ?, 't', ?, '', '')",
+        "INSERT INTO journal (epoch, seq, id, type, customer_id, body, at)"
+        " VALUES ('j', ?, ?, 'customer.edited', ?, '', '')",
         (number, str(number), customer_id(number).bytes),
     )
 

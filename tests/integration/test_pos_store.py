@@ -437,7 +437,8 @@ def _enter(connection: sqlite3.Connection, number: int) -> None:
     one = customer(number)
     show_customer(connection, customer_id(number), one)
     connection.execute(
-        "INSERT INTO journal (epoch, seq, id, type, customer_id, body, at) VALUES ('j', ?, ?, 't', ?, ?, '')",
+        "INSERT INTO journal (epoch, seq, id, type, customer_id, body, at)"
+        " VALUES ('j', ?, ?, 'customer.edited', ?, ?, '')",
         (number, str(number), customer_id(number).bytes, dump(one)),
     )
 

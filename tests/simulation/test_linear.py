@@ -80,6 +80,7 @@ BAD = {
     "lost while it was held": [lock("a", 0, 1, 1), confirm("a", 2, 3, 1, "x", LOST)],
     "in use by nobody": [lock("a", 0, 1, None, IN_USE)],
     "released twice": [lock("a", 0, 1, 1), release("a", 2, 3, 1), release("a", 4, 5, 1)],
+    "refused for ever after an unanswered lock": [lock("a", 0, None, None), lock("b", 100, 101, None, LOCKED)],
     "another's token": [lock("a", 0, 1, 1), confirm("b", 2, 3, 1, "x")],
 }  # fmt: skip
 

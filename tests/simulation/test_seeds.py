@@ -70,7 +70,8 @@ def test_a_fault_alone_is_met_and_healed(make_job: MakeJob) -> None:
     faults = ("broker_wiped", "till_killed", "database_restarted", "file_damaged", "till_restored")
     for fault in faults:
         steps = [one for one in _first_with(fault).steps if one.do in (fault, "edit", "erp_edit")]
-        outcome = play(Schedule(3, tuple(steps)), job.place)
+        after = Step(steps[-1].at + 10.0, "erp_edit", {"place": 0.1, "field": "phone"})
+        outcome = play(Schedule(3, (*steps, after)), job.place)
         assert outcome.violations == (), fault
         assert fault in outcome.met
 

@@ -79,7 +79,9 @@ def test_the_full_page_has_every_kind_of_row_and_a_record_with_every_field() -> 
     assert isinstance(page, Page)
     kinds = {row.key.partition("/")[0] for row in page.rows if row.kind == "reference"}
     assert kinds == set(REFERENCE_KINDS)
-    assert {row.kind for row in page.rows} == {"customer", "reference", "verdict", "progress"}
+    assert {row.kind for row in page.rows} == {
+        "customer", "reference", "card", "verdict", "progress"
+    }  # fmt: skip
     for row in page.rows:
         if row.record is not None:
             assert list(_empty_fields(row.record)) == []
