@@ -365,3 +365,14 @@ def test_trace_record_says_in_one_line_what_it_lacks(
     text = _run("record", *argv, code=code)
     assert said in text
     assert len(text.splitlines()) == 1
+
+
+def test_a_trace_of_the_bus_alone_is_drawn_from_its_senders() -> None:
+    script = Script()
+    body = body_of("customer.added", {"customer_id": str(ADA)}, epoch="e", seq=3, key=str(ADA))
+    script.add(0, "bus", handled(body, "comptoir.journal", action="seen"))
+    drawing = draw(find_conversations(script.lines))
+    root = ElementTree.fromstring(drawing)
+    names = [one.text for one in root.iter() if one.get("class") == "node"]
+    assert names == ["bus", "pos.lyon-1"]
+    assert drawing.count("marker-end") == 1
