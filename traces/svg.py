@@ -64,7 +64,7 @@ def nodes_of(conversations: Iterable[Conversation]) -> list[str]:
 
 
 def arrows_of(conversation: Conversation) -> list[Arrow]:
-    """A message that was handled is one arrow from its sender, and one that was only seen on the bus an arrow there; one
+    """A message that was handled is one arrow from its sender; one that was only seen on the bus is one to there. One
     that was only sent, and anything else a node did, stays at its node."""
     out = [step.line for step in conversation.steps if step.line.way == "out"]
     senders = {_message(line): line.node for line in out if line.action == "sent"}
