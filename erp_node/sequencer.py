@@ -86,6 +86,8 @@ class Sequencer:
         self._pages = pages
         self._publish = publish
         self._stop = stop
+        self._stops: list[CardStopped] = []
+        """Blocks that could not be told yet."""
         self._rng = rng
         self._added = self._analysed = 0
         self._numbered_at = -LEISURE_AFTER_S
@@ -112,6 +114,8 @@ class Sequencer:
     async def catch_up(self) -> None:
         """Numbers and sends until no mark is left, then writes the words nobody waits for."""
         loop, marks, more = asyncio.get_running_loop(), min(FIRST_MARKS, MARKS), False
+        if self._stops:
+            await self._send_stops()
         while True:
             began = loop.time()
             async with _wording_ahead(self._pool, marks, wanted=more):
@@ -162,8 +166,18 @@ class Sequencer:
     async def _tell_stops(self, numbered: Sequence[Numbered]) -> None:
         for one in numbered:
             if one.scope == ALL:
-                stops = await store.read_stops(self._pool, one.after, one.head, STOPS)
-                await self._send_each([self._stop(stop) for stop in stops])
+                self._stops += await store.read_stops(self._pool, one.after, one.head, STOPS)
+        await self._send_stops()
+
+    async def _send_stops(self) -> None:
+        """Those that cannot be told now are told at the next look, the newest of them at least."""
+        stops, self._stops = self._stops[-STOPS:], []
+        for stop in stops:
+            try:
+                await self._stop(stop)
+            except MessagingError as error:
+                log.info("block not told yet", action="card.stop", reason=str(error))
+                self._stops.append(stop)
 
     async def _announce(self, numbered: Sequence[Numbered]) -> None:
         heads = await store.read_heads(self._pool)

@@ -47,6 +47,8 @@ class Exchange:
         self.broken = False
 
     async def stop(self, stopped: CardStopped) -> None:
+        if self.broken:
+            raise LinkDown("gone")
         self.stops.append(stopped)
 
     async def __call__(self, built: BuiltPage) -> None:
@@ -243,3 +245,18 @@ async def test_sync_7_every_beat_tells_the_time_and_within_fifteen_seconds_every
 
 async def _many(pool: Pool, count: int) -> None:
     await fill_customers(pool, count)
+
+
+async def test_card_12_a_block_is_told_past_the_feed_and_again_when_it_could_not_be(
+    pool: Pool, exchange: Exchange, sequencer: Sequencer
+) -> None:
+    await pool.execute("INSERT INTO card (number) VALUES ('C1'), ('C2')")
+    exchange.broken = True
+    await pool.execute("UPDATE card SET state = 'blocked', reason = 'lost' WHERE number = 'C1'")
+    await sequencer.catch_up()
+    assert exchange.stops == []
+    exchange.broken = False
+    await sequencer.catch_up()
+    assert [(one.card.number, one.version) for one in exchange.stops] == [("C1", 2)]
+    await sequencer.catch_up()
+    assert len(exchange.stops) == 1
