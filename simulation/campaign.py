@@ -4,6 +4,7 @@ import hashlib
 import multiprocessing
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import time
@@ -22,7 +23,7 @@ from simulation.job import Job, Played
 from simulation.pace import keep_to
 from simulation.postgres import open_places
 from simulation.schedule import WrongSchedule, read_schedule
-from simulation.steps.table import FAULTS, KINDS, wants
+from simulation.steps.table import FAULTS, KINDS, wrong_in
 from traces.subjects import counted
 
 T = TypeVar("T")
@@ -90,9 +91,8 @@ def run_schedule(file: Path) -> int:
         for step in schedule.steps:
             if step.do not in KINDS:
                 raise WrongSchedule(f"{file}: there is no step {step.do!r}")
-            if missing := sorted(wants(step.do) - step.given.keys()):
-                names = ", ".join(missing)
-                raise WrongSchedule(f"{file}: {step.do} at {step.at:g}: given: {names} missing")
+            if wrong := wrong_in(step):
+                raise WrongSchedule(f"{file}: {step.do} at {step.at:g}: {wrong}")
     except (WrongSchedule, OSError) as error:
         sys.stderr.write(f"comptoir simulate: {error}\n")
         return 2
@@ -127,14 +127,23 @@ def play_all(
         )
         for n in range(jobs)
     ]
-    for process in processes:
-        process.start()
+    start_all(processes)
     try:
         yield from wait_for(told, processes)
     finally:
         for process in processes:
             process.terminate()
             process.join()
+
+
+def start_all(processes: Sequence[BaseProcess]) -> None:
+    """Ctrl-C is for whoever started them: they are ended, and have nothing to say about it."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        for process in processes:
+            process.start()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def wait_for(told: "Queue[T | None]", processes: Sequence[BaseProcess]) -> Iterator[T]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ops.errors import ServiceError
 from ops.guardian import Guardian
-from simulation.campaign import say, wait_for
+from simulation.campaign import say, start_all, wait_for
 from simulation.job import Job
 from simulation.mutants import cards, down, up
 from simulation.mutants.mutant import Mutant
@@ -69,8 +69,7 @@ def _hunt_on(jobs: int, names: list[str], most: int, dsn: str, folder: Path) -> 
         )
         for n in range(jobs)
     ]
-    for process in processes:
-        process.start()
+    start_all(processes)
     try:
         yield from wait_for(told, processes)
     finally:

@@ -1,8 +1,10 @@
 """`comptoir trace replay`: from files of a trace to fresh nodes, and to what is told of them at the end."""
 
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -47,6 +49,8 @@ from traces.subjects import counted, detail_of
 MOST_TOLD = 8
 _OUTSIDE = (ServiceError, MessagingError, AdminError, OSError)
 TRACE = "trace"
+MARK = ".replay"
+"""A file in a folder that replays may write over."""
 WHY_APART = "what was changed in the ERP itself stands in pages only, and of customers a fresh ERP is not given them"
 
 
@@ -84,6 +88,7 @@ def run_replay(wanted: Wanted) -> int:
         trace = read_trace(wanted.files)
         story = _readable(trace)
         before = read_before(story)
+        _check_into(wanted.into)
         for text in tell_story(story, before):
             _say(text)
         with Guardian() as guardian, open_places(guardian) as (dsn, folder):
@@ -107,6 +112,7 @@ def replay(
 ) -> Replayed:
     """Plays a story; what is left of it is in `wanted.into` then. `folder`: for files that go."""
     wanted.into.mkdir(parents=True, exist_ok=True)
+    (wanted.into / MARK).touch()
     template = folder / "template.db"
     if not template.exists():
         make_template(template)
@@ -138,6 +144,14 @@ def replay(
     return Replayed(played, tuple(digests), digest_of(wanted.into, played.seen.tills))
 
 
+def _check_into(folder: Path) -> None:
+    """Raises WrongReplay when there are files that no replay has made: a recording, somebody's own. And OSError."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / MARK).exists():
+        raise WrongReplay(
+            f"{folder}: there are files in it that no replay has made; --into names another folder"
+        )
+
+
 def _readable(trace: Trace) -> Story:
     story = read_story(trace.lines)
     if not story.tills and story.placeless:
@@ -164,11 +178,22 @@ def _pacing(wanted: Wanted, keeping: Keeping) -> Callable[[Way, float], None]:
         _tell_fresh(keeping)
         sys.stdout.write(f"{told_way(way)}  [Enter] ")
         sys.stdout.flush()
-        sys.stdin.readline()
+        with _ended_by_ctrl_c():
+            sys.stdin.readline()
         if not sys.stdin.isatty():
             _say("")
 
     return before_each
+
+
+@contextmanager
+def _ended_by_ctrl_c() -> Iterator[None]:
+    """The loop would wait for the end of the line first."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _tell_fresh(keeping: Keeping) -> None:

@@ -19,9 +19,32 @@ LASTS_S = 11.0
 """Steps are drawn within this time after that."""
 
 
-def wants(kind: str) -> frozenset[str]:
-    """What a step of a kind is given."""
-    return frozenset(KINDS[kind].draw(stream(0, "wants"), draw_shape(0)))
+DRAWN = 60
+"""So many steps of a kind show what it may be given."""
+
+
+def wrong_in(step: Step) -> str | None:
+    """What is wrong with a step somebody wrote, as far as those that are drawn tell; None: nothing."""
+    if step.at < 0:
+        return f"at: {step.at:g} is before the beginning"
+    rng, shape = stream(0, "wants"), draw_shape(0)
+    drawn = [KINDS[step.do].draw(rng, shape) for _ in range(DRAWN)]
+    if missing := sorted(drawn[0].keys() - step.given.keys()):
+        return f"given: {', '.join(missing)} missing"
+    for name, value in step.given.items():
+        known = {_sort(one[name]) for one in drawn if name in one}
+        if known and _sort(value) not in known:
+            return f"given: {name}: {value!r} is no {' or '.join(sorted(known))}"
+    return None
+
+
+def _sort(value: object) -> str:
+    """What a value is in JSON."""
+    if isinstance(value, bool) or value is None:
+        return "null" if value is None else "boolean"
+    return (
+        "number" if isinstance(value, int | float) else "text" if isinstance(value, str) else "list"
+    )
 
 
 def draw_schedule(seed: int) -> Schedule:

@@ -374,3 +374,14 @@ def test_a_trace_with_nobody_to_give_anything_is_refused(
         assert (said.out, said.err.count("\n")) == ("", 1)
     assert "the centre of p0, p1" in said.err
     assert not (tmp_path / "into").exists()
+
+
+def test_a_folder_with_anything_but_a_replay_is_not_written_into(
+    recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    into = tmp_path / "mine"
+    into.mkdir()
+    (into / "erp.jsonl").write_text("mine", "utf-8")
+    assert run_replay(Wanted((recorded,), into)) == 2
+    assert "no replay has made" in capsys.readouterr().err
+    assert [(one.name, one.read_text("utf-8")) for one in into.iterdir()] == [("erp.jsonl", "mine")]

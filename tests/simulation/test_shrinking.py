@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from simulation.schedule import Schedule, Step, read_schedule, write_schedule
 from simulation.shrink import shrink
+from simulation.steps.table import draw_schedule, wrong_in
 
 
 def schedule_of(count: int) -> Schedule:
@@ -43,3 +45,19 @@ def test_the_number_of_trials_is_limited() -> None:
 def test_a_schedule_is_read_as_it_was_written(tmp_path: Path) -> None:
     write_schedule(schedule_of(3), tmp_path / "schedule.json")
     assert read_schedule(tmp_path / "schedule.json") == schedule_of(3)
+
+
+@pytest.mark.parametrize(
+    ("step", "says"),
+    [
+        (
+            Step(1.0, "edit", {"till": "one", "place": 0.1, "field": "phone"}),
+            "till: 'one' is no number",
+        ),
+        (Step(1.0, "edit", {"till": 0, "place": 0.1}), "field missing"),
+        (Step(-5.0, "edit", {"till": 0, "place": 0.1, "field": "phone"}), "before the beginning"),
+    ],
+)
+def test_a_step_somebody_wrote_is_told_what_is_wrong_with_it(step: Step, says: str) -> None:
+    assert says in str(wrong_in(step))
+    assert [wrong_in(one) for one in draw_schedule(7).steps] == [None] * len(draw_schedule(7).steps)
