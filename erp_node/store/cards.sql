@@ -44,7 +44,7 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::bigi
 ORDER BY n.number;
 
 -- name: change_cards
--- Blocking comes first: a customer's next card takes the place of the one that is blocked in the same step.
+-- Blocked ones are written by a call of their own, before the others: store.cards.write_cards.
 UPDATE card c SET state = n.state, customer_id = n.customer_id, reason = n.reason, token = n.token, type = n.type,
     points = n.points, reusable = n.reusable, value = n.value, version = n.version, changed_by = n.changed_by,
     changed_where = n.changed_where, changed_at = NULL
