@@ -84,8 +84,8 @@ class Wanted(Wire):
 class CardAssigned(Wire):
     """A journal entry: a till gave a customer a card (CARD-8).
 
-    With the `token` of the card's lock the ERP only has to find the lock still held; without it the first to
-    arrive keeps the card.
+    With the `token` of the card's lock it counts only while that lock is held; without it the first to arrive keeps
+    the card.
     """
 
     customer_id: UUID
@@ -139,7 +139,8 @@ class CardLocked(Wire):
 
 
 class CardConfirm(Wire):
-    """Gives the locked card to the customer. Sent again it changes nothing and is answered alike.
+    """Gives the card to the customer for whom it is locked. Sent again it changes nothing, and is answered alike for
+    as long as the customer has the card.
 
     `blocks`: the customer's present card is blocked in the same step, for `reason` (CARD-13).
     """
@@ -165,7 +166,8 @@ class CardGiven(Wire):
     """What became of a confirmation or of a request: the card as it is now, to be stored, or the refusal's code.
 
     Refusals: those of CardLocked, and card.lock_lost, card.customer_has_one, card.field_required (`params["field"]`),
-    customer.unknown, customer.not_available, customer.deleted, customer.anonymised.
+    card.not_theirs (the one to be blocked), customer.unknown, customer.not_available, customer.deleted,
+    customer.anonymised.
     """
 
     number: CardNumber | None = None

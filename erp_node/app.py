@@ -32,7 +32,8 @@ from erp_node.api.app import make_api
 from erp_node.api.services import Broker, ErpServices, OpenChannel
 from erp_node.beat import Heart, PublishBeat
 from erp_node.callers import Callers
-from erp_node.cards import AT_ONCE, CardDesk, Counter
+from erp_node.card_counter import AT_ONCE, Counter
+from erp_node.cards import CardDesk
 from erp_node.declarations import Declarations
 from erp_node.feed import Feed
 from erp_node.handlers import Parts, journal_handler, question_handler

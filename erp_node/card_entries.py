@@ -3,6 +3,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from uuid import UUID
 
 from contracts.cards import CardAssigned, CardBlocked, CardRequested, Wanted
 from contracts.journal import Verdict
@@ -17,11 +18,12 @@ from erp_node.verdicts import Place, refused_verdict
 
 
 def apply_card_entry(
-    table: CardTable, place: Place, change: CardChange, customer: Held | None
+    table: CardTable, place: Place, entry: UUID, change: CardChange, customer: Held | None
 ) -> Verdict | None:
-    """Decides one entry on the table; what the till is told when not all of it was applied."""
+    """Decides one entry on the table; what the till is told when not all of it was applied. `entry` is its id, which
+    it keeps under whatever number it comes."""
     till = place.till
-    deed = Deed(change.author.operator, user_of(till.pos_id), table.now, change.author.at)
+    deed = Deed(change.author.operator, user_of(till.pos_id), table.now, change.author.at, entry)
     asker = Asker(till.pos_id, till.centre, table.now)
     match change:
         case CardAssigned():
@@ -32,24 +34,21 @@ def apply_card_entry(
             refusal = _issue(table, change, customer, place, asker, deed)
     if refusal is None:
         return None
-    code, number = _undone(table, change)
+    code, number = _undone(table, change, deed)
     name = customer.display_name if customer else ""
     told = {**refusal.params, "name": name, "card": number, "why": refusal.code}
     return refused_verdict(place, change.customer_id, replace(refusal, code=code, params=told))
 
 
-def _undone(table: CardTable, change: CardChange) -> tuple[str, str]:
+def _undone(table: CardTable, change: CardChange, deed: Deed) -> tuple[str, str]:
     """What was not done, and with which card. A block stands whatever became of the next card."""
     match change:
         case CardAssigned():
             return "card.undone", change.card.number
         case CardBlocked():
             card = table.card(change.number)
-            if (
-                card.state == "blocked"
-                and card.customer_id == change.customer_id
-                and change.replacement
-            ):
+            theirs = card.state == "blocked" and card.customer_id == change.customer_id
+            if change.replacement and (theirs or table.was_applied(deed, "blocked")):
                 return "card.undone", change.replacement.number
             return "card.not_blocked", change.number
         case CardRequested():
@@ -78,6 +77,8 @@ def _assign(
     asker: Asker,
     deed: Deed,
 ) -> Refusal | None:
+    if table.was_applied(deed, "assigned"):
+        return None
     card = table.card(wanted.number)
     decided = decide_assign(card, wanted, table.scene(customer), asker, token)
     if isinstance(decided, Refusal):
@@ -91,10 +92,11 @@ def _block(
 ) -> Refusal | None:
     """A block stands whether or not the next card can be given."""
     card = table.card(change.number)
-    decided = decide_block(card, change.customer_id, change.reason)
-    if isinstance(decided, Refusal):
-        return table.refuse(card, decided, change.customer_id, deed)
-    table.put(decided, "blocked", deed, reason=change.reason)
+    if not table.was_applied(deed, "blocked"):
+        decided = decide_block(card, change.customer_id, change.reason)
+        if isinstance(decided, Refusal):
+            return table.refuse(card, decided, change.customer_id, deed)
+        table.put(decided, "blocked", deed, reason=change.reason)
     if change.replacement is None:
         return None
     return _assign(table, change, change.replacement, change.token, customer, asker, deed)

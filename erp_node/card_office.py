@@ -5,12 +5,10 @@ Every change is one transaction on held cards, as those that tills ask for are: 
 same.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
-
-import asyncpg
 
 from contracts.cards import Wanted, card_key
 from contracts.reference import Choice
@@ -23,7 +21,6 @@ from erp_node.card_changes import (
 )
 from erp_node.card_rules import Asker, HeldCard, Scene, decide_assign, decide_block, unknown_card
 from erp_node.card_table import CardTable, Deed, open_table, write_cards
-from erp_node.cards import ATTEMPTS
 from erp_node.customers import Actor
 from erp_node.refusals import Refusal
 from erp_node.store import cards as store
@@ -32,23 +29,11 @@ from erp_node.store.cards import EventLine
 from erp_node.store.customers import Held
 from erp_node.store.pool import Connection, Database, Pool
 from erp_node.store.reference import list_records
+from erp_node.store.transaction import Moved, transact
 
-T = TypeVar("T")
 Decide = Callable[[HeldCard, Scene, Asker], HeldCard | Refusal]
 
 _COLUMNS = ("form", "type", "state", "customer_id", "points", "reason", "reusable", "value")
-
-
-class _Moved(Exception):
-    """The card got another customer between looking and holding it."""
-
-
-_IN_THE_WAY = (
-    asyncpg.UniqueViolationError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.SerializationError,
-    _Moved,
-)
 
 
 class CardRefused(Exception):
@@ -182,18 +167,6 @@ async def block_reasons(database: Database) -> list[str]:
     return [one.code for one in choices if isinstance(one, Choice) and one.list == "block_reason"]
 
 
-async def transact(pool: Pool, work: Callable[[Connection], Awaitable[T]]) -> T:
-    """Does some work on cards in one transaction; again when another one was in its way."""
-    for attempt in range(ATTEMPTS):
-        try:
-            async with pool.acquire() as connection, connection.transaction():
-                return await work(connection)
-        except _IN_THE_WAY:
-            if attempt == ATTEMPTS - 1:
-                raise
-    raise AssertionError("unreachable")
-
-
 def changes_of(before: HeldCard, after: HeldCard) -> Mapping[str, Any]:
     """Old and new of every column that is different; a new card's old ones are None."""
     made = not before.version
@@ -221,7 +194,7 @@ async def _change(
         table = await open_table(connection, [number], [whose] if whose else ())
         card, deed = table.card(number), _deed(table, actor)
         if customer_id is None and card.customer_id != whose:
-            raise _Moved
+            raise Moved  # between looking and holding
         if card.version and expected_version not in (None, card.version):
             return Refusal("card.changed_meanwhile", {"number": card.number})
         decided = decide(card, table.scene(held), Asker(None, None, table.now))

@@ -6,7 +6,7 @@ whatever it sees of the card still holds when it is written.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from hashlib import blake2b
 from uuid import UUID
@@ -25,12 +25,19 @@ NUMBER_DIGITS = 15
 
 
 class Lock(msgspec.Struct, frozen=True, gc=False):
-    """A card's lock as it was granted last; over once `until` is past. `question`: which granted or ended it."""
+    """A card's lock as it was granted last, to a till for a customer; over once `until` is past. `question`: which
+    granted or ended it."""
 
     pos_id: str
     token: int
     until: datetime
+    customer_id: UUID
     question: UUID | None = None
+
+    def is_for(self, pos_id: str | None, token: int, customer: Held | None) -> bool:
+        """Whether it was granted to this till, under this token, for this customer."""
+        whom = customer.id if customer is not None else None
+        return (self.pos_id, self.token, self.customer_id) == (pos_id, token, whom)
 
 
 class HeldCard(msgspec.Struct, frozen=True, gc=False):
@@ -96,9 +103,9 @@ class Scene:
 
 
 def decide_lock(
-    card: HeldCard, wanted: Wanted, scene: Scene, asker: Asker, token: int, lasts: timedelta
+    card: HeldCard, wanted: Wanted, scene: Scene, asker: Asker, lock: Lock
 ) -> HeldCard | Refusal:
-    """The card with a lock of this till's, or why there is none (CARD-15).
+    """The card with this lock, or why there is none (CARD-15).
 
     The same card when the lock is held for this very question: it was delivered again, and its first answer may be
     with the till already (I9).
@@ -107,15 +114,13 @@ def decide_lock(
     if (
         held is not None
         and held.pos_id == asker.pos_id
-        and held.question == asker.question is not None
+        and held.question == lock.question is not None
     ):
         return card
     if refusal := refuse_locked(card, asker) or _refuse_card(card, wanted, scene):
         return refusal
     if card.customer_id is not None and not _is_theirs(card, scene):
         return Refusal("card.in_use", {"number": card.number}, "number")
-    assert asker.pos_id is not None
-    lock = Lock(asker.pos_id, token, asker.now + lasts, asker.question)
     return structs.replace(card, lock=lock)
 
 
@@ -132,7 +137,7 @@ def decide_assign(
     if card.serves and _is_theirs(card, scene) and token in (None, card.token):
         return card
     lock = card.locked_at(asker.now)
-    if token is not None and (lock is None or (lock.pos_id, lock.token) != (asker.pos_id, token)):
+    if token is not None and not (lock and lock.is_for(asker.pos_id, token, scene.customer)):
         return Refusal("card.lock_lost", {"number": card.number})
     if refusal := refuse_locked(card, asker) or _refuse_card(card, wanted, scene):
         return refusal

@@ -22,13 +22,14 @@ from erp_node.store.reference import list_records
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """Who does something to a card, where and when: `at` on the ERP's clock, `at_till` on that of a till, if it was
-    done there before."""
+    """Who does something to a card, where and when: `at` on the ERP's clock; if it was done at a till before, `at_till`
+    on that one's, and its journal `entry`."""
 
     by: str
     where: str
     at: datetime
     at_till: datetime | None = None
+    entry: UUID | None = None
 
     def detail(self, more: Mapping[str, Any]) -> dict[str, Any]:
         """What is to be said besides."""
@@ -48,12 +49,14 @@ class UndoneCards:
 
 @dataclass
 class CardTable:
-    """Held cards by key; `present`: the card each customer has; `now` is the ERP's clock."""
+    """Held cards by key; `present`: the card each customer has; `now` is the ERP's clock; `applied`: journal entries
+    that came before under other numbers, and what came of them."""
 
     now: datetime
     cards: dict[str, HeldCard]
     present: dict[UUID, str]
     types: Mapping[str, CardType]
+    applied: frozenset[tuple[UUID, str]] = frozenset()
     undone: UndoneCards = field(default_factory=UndoneCards)
 
     def card(self, number: str) -> HeldCard:
@@ -94,13 +97,20 @@ class CardTable:
         """Writes down that something was refused."""
         detail = deed.detail({"code": refusal.code})
         self.undone.events.append(
-            CardEvent(card.key, deed.at, "refused", customer_id, deed.by, deed.where, detail)
+            CardEvent(
+                card.key, deed.at, "refused", customer_id, deed.by, deed.where, detail, deed.entry
+            )
         )
         return refusal
 
     def send(self, letter: Letter) -> None:
         """Puts a letter into the outbox."""
         self.undone.letters.append(letter)
+
+    def was_applied(self, deed: Deed, event: str) -> bool:
+        """Whether this entry did this already: its till was put back from a backup, and sends it again under another
+        number. What was decided about the card since stands (I9)."""
+        return deed.entry is not None and (deed.entry, event) in self.applied
 
     def take(self) -> UndoneCards:
         """What is to be written now; what is decided from here on builds on it."""
@@ -109,8 +119,11 @@ class CardTable:
 
     def _note(self, card: HeldCard, event: str, deed: Deed, detail: Mapping[str, Any]) -> None:
         said = deed.detail(detail)
-        one = CardEvent(card.key, deed.at, event, card.customer_id, deed.by, deed.where, said)
-        self.undone.events.append(one)
+        self.undone.events.append(
+            CardEvent(
+                card.key, deed.at, event, card.customer_id, deed.by, deed.where, said, deed.entry
+            )
+        )
 
     def _move(self, before: HeldCard, after: HeldCard) -> None:
         """A customer has at most one card that works (I5)."""
@@ -121,13 +134,18 @@ class CardTable:
 
 
 async def open_table(
-    connection: Connection, numbers: Collection[str], customers: Collection[UUID]
+    connection: Connection,
+    numbers: Collection[str],
+    customers: Collection[UUID],
+    entries: Collection[UUID] = (),
 ) -> CardTable:
-    """Holds the cards of these numbers until the end of the transaction, and reads what decisions need."""
+    """Holds the cards of these numbers until the end of the transaction, and reads what decisions need; `entries`: of
+    tills' journals, by their ids."""
     by_key = {card_key(number): number for number in numbers}
     held = await store.hold_cards(connection, by_key)
     present = await store.cards_of(connection, customers)
-    return CardTable(held.now, held.cards, present, await card_types(connection))
+    applied = await store.applied_entries(connection, entries) if entries else frozenset()
+    return CardTable(held.now, held.cards, present, await card_types(connection), applied)
 
 
 async def card_types(database: Database) -> Mapping[str, CardType]:

@@ -67,7 +67,7 @@ class Changeset:
             return self._park(place, entry, entry.bad or Bad("malformed", "data: unreadable"))
         try:
             if isinstance(entry.data, CardChange):
-                return self._take_card(place, entry.data)
+                return self._take_card(place, entry.id, entry.data)
             decision = self._decide(place, entry.data)
         except Exception as error:
             failed = Bad("failed", f"cannot be applied: {describe(error)}")
@@ -80,10 +80,10 @@ class Changeset:
         parked = decide_parked(place, entry.customer_id, NUMBER_USED, entry.content)
         self._answer(place, parked.verdict)
 
-    def _take_card(self, place: Place, change: CardChange) -> None:
+    def _take_card(self, place: Place, entry: UUID, change: CardChange) -> None:
         assert self.cards is not None
         customer = self.customers.get(change.customer_id)
-        self._answer(place, apply_card_entry(self.cards, place, change, customer))
+        self._answer(place, apply_card_entry(self.cards, place, entry, change, customer))
 
     def _decide(self, place: Place, change: CustomerAdded | CustomerEdited) -> Decision:
         held = self.customers.get(change.customer_id)
@@ -151,7 +151,8 @@ async def load_changeset(
         found = await store.touched_paths(connection, again)
         touched = {id: set(paths) for id, paths in found.items()}
     numbers = {number for change, _ in changes for number in numbers_in(change)}
-    cards = await open_table(connection, numbers, ids) if numbers else None
+    about = [entry.id for entry in entries if isinstance(entry.data, CardChange)]
+    cards = await open_table(connection, numbers, ids, about) if numbers else None
     return Changeset(tills, customers, owners, touched, cards)
 
 

@@ -40,13 +40,15 @@ _edited = envelope.Reader(struct_of(CustomerEdited))
 class Entry(msgspec.Struct, frozen=True, gc=False):
     """A numbered entry of one till; `data` is None when it cannot be read, and `bad` says why.
 
-    `index` is its place in the batch. `redelivered`: the broker delivers it again.
+    `index` is its place in the batch. `id`: it keeps that under whatever number it comes.
+    `redelivered`: the broker delivers it again.
     """
 
     index: int
     pos_id: str
     epoch: str
     seq: int
+    id: UUID
     content: str
     data: Change | None = None
     bad: Bad | None = None
@@ -150,6 +152,7 @@ def _entry(
         delivery.user_id.removeprefix("pos."),
         headers.epoch,
         headers.seq,
+        headers.id,
         content_of(delivery.body),
         data,
         bad,

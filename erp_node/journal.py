@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-import asyncpg
 import structlog
 
 from contracts.journal import NUMBER_USED, Resend
@@ -22,6 +21,7 @@ from erp_node.pressure import Pressure
 from erp_node.store import journal as store
 from erp_node.store.faults import is_transient
 from erp_node.store.pool import Connection, Pool
+from erp_node.store.transaction import transact
 from messaging.channel import Delivery
 from messaging.consumer import Bad, Transient
 from messaging.failures import describe
@@ -33,9 +33,6 @@ AskAgain: TypeAlias = Callable[[str, Resend], Awaitable[None]]
 
 ASK_AGAIN_S = 2.0
 """The same entries are asked for again after this long at the earliest."""
-
-ATTEMPTS = 3
-"""Two batches may want one new code, or rows in each other's way; the second one looks again."""
 
 AT_ONCE = 128
 """So many entries are decided while those before are written."""
@@ -113,18 +110,8 @@ async def _apply(pool: Pool, entries: Sequence[Entry], tills: Tills) -> Applied:
 
 async def _apply_together(pool: Pool, entries: Sequence[Entry], tills: Tills) -> Applied:
     """One transaction; again when another one was in the way."""
-    for attempt in range(ATTEMPTS):
-        try:
-            async with pool.acquire() as connection, connection.transaction():
-                return await _transact(connection, entries, tills)
-        except (
-            asyncpg.UniqueViolationError,
-            asyncpg.DeadlockDetectedError,
-            asyncpg.SerializationError,
-        ):
-            if attempt == ATTEMPTS - 1:
-                raise
-    raise AssertionError("unreachable")
+
+    return await transact(pool, lambda connection: _store(connection, entries, tills))
 
 
 async def _apply_alone(pool: Pool, entries: Sequence[Entry], tills: Tills) -> Applied:
@@ -144,7 +131,7 @@ async def _apply_alone(pool: Pool, entries: Sequence[Entry], tills: Tills) -> Ap
     return Applied(bad, missing)
 
 
-async def _transact(connection: Connection, entries: Sequence[Entry], tills: Tills) -> Applied:
+async def _store(connection: Connection, entries: Sequence[Entry], tills: Tills) -> Applied:
     progress = await store.lock_progress(connection, (one.journal for one in entries))
     ordered = put_in_order(entries, progress)
     changeset = await load_changeset(connection, ordered.due, tills)

@@ -60,7 +60,7 @@ class CardLocks:
         """Has a card verified and locked. Raises Refusal: card.verify_offline when there is no answer, and what the
         ERP refuses with, the number marked."""
         asked = _monotonic()
-        locked = await self.ask(CardLock(customer_id=customer_id, card=card), CardLocked)
+        locked = await self._ask(CardLock(customer_id=customer_id, card=card), CardLocked)
         if locked is None:
             raise Refusal("card.verify_offline")
         if locked.token is None:
@@ -83,6 +83,18 @@ class CardLocks:
         del self._reserved[card_key(card.number)]
         return reserved
 
+    async def find(self, customer_id: UUID, number: str) -> Reserved | None:
+        """Has a card locked whose type only the ERP knows, because it was predefined there (CARD-6).
+
+        None: the ERP has no such card, or does not answer. Raises Refusal for whatever else it refuses with.
+        """
+        try:
+            return await self.reserve(customer_id, Wanted(number=number))
+        except Refusal as refusal:
+            if refusal.code in ("card.unknown", "card.verify_offline"):
+                return None
+            raise
+
     async def release(self, customer_id: UUID, number: str) -> bool:
         """Gives a card back that was reserved for a customer; False when it was not, or its time was over."""
         reserved = self._reserved.get(card_key(number))
@@ -94,18 +106,18 @@ class CardLocks:
     async def give_back(self, reserved: Reserved) -> bool:
         """Whether the lock had still been held."""
         asked = CardRelease(number=reserved.card.number, token=reserved.token)
-        answer = await self.ask(asked, CardReleased)
+        answer = await self._ask(asked, CardReleased)
         return answer is not None and answer.released
 
     async def confirm(self, confirm: CardConfirm) -> CardGiven | None:
         """What the ERP says to a confirmation; None: nothing in time."""
-        return await self.ask(confirm, CardGiven)
+        return await self._ask(confirm, CardGiven)
 
     async def issue(self, issue: CardIssue) -> CardGiven | None:
         """What the ERP says to the wish for a virtual card; None: nothing in time."""
-        return await self.ask(issue, CardGiven)
+        return await self._ask(issue, CardGiven)
 
-    async def ask(self, question: BaseModel, answer: type[M]) -> M | None:
+    async def _ask(self, question: BaseModel, answer: type[M]) -> M | None:
         """None: the ERP did not answer in time, or not in a way that this till understands."""
         try:
             found = await self._questions.ask(question, ANSWER_S)

@@ -115,12 +115,12 @@ class Cards:
         """
         _check_right(who, ASSIGN_RIGHT)
         look = await self._store.read(self._look, customer_id, wish.number)
-        kind = choose_type(wish, look.types, look.held)
-        check_required(kind, look.customer)
         number = wish.number or ""
         check_card(look, customer_id, number)
-        card = Wanted(number=number, type=kind.code if kind else None)
+        kind = await self._type_of(customer_id, look, wish)
+        check_required(kind, look.customer)
         self._check_online()
+        card = Wanted(number=number, type=kind.code if kind else None)
         return (await self._locks.reserve(customer_id, card)).left_s
 
     async def release(self, customer_id: UUID, number: str) -> bool:
@@ -168,17 +168,33 @@ class Cards:
     async def _give(
         self, customer_id: UUID, look: Look, wish: CardWish, who: Account, block: CardBlocked | None
     ) -> Given:
-        kind = choose_type(wish, look.types, look.held)
+        number = wish.number or ""
+        check_card(look, customer_id, number)
+        kind = await self._type_of(customer_id, look, wish)
         check_required(kind, look.customer)
         if kind is not None and kind.form == "virtual":
             return await self._request(customer_id, look, kind, who, block)
-        number = wish.number or ""
-        check_card(look, customer_id, number)
         card = Wanted(number=number, type=kind.code if kind else None)
         if look.settings.card_verify_on_issue:
             return await self._verified(customer_id, look, card, who, block)
         await self._record([self._assignment(customer_id, card, None, who, block)])
         return await self._issued(customer_id, number)
+
+    async def _type_of(self, customer_id: UUID, look: Look, wish: CardWish) -> CardType | None:
+        """The type that a card gets; None where it has one in the ERP, or needs none. Raises Refusal as
+        `choose_type` does.
+
+        Whoever could not tell the type is asked for it only once the ERP does not know the card either (CARD-5,
+        CARD-6).
+        """
+        try:
+            return choose_type(wish, look.types, look.held)
+        except Refusal as refusal:
+            if wish.number is None or wish.type is not None or look.held is not None:
+                raise
+            if not self._online() or await self._locks.find(customer_id, wish.number) is None:
+                raise refusal from None
+            return None
 
     async def _verified(
         self, customer_id: UUID, look: Look, card: Wanted, who: Account, block: CardBlocked | None

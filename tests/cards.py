@@ -42,8 +42,11 @@ def card(number: str = "C1", version: int = 1, **fields: Any) -> HeldCard:
     return HeldCard(number, version, **fields)
 
 
-def lock(pos_id: str = "p1", token: int = 7, until: datetime = LATER) -> Lock:
-    return Lock(pos_id, token, until)
+def lock(
+    pos_id: str = "p1", token: int = 7, until: datetime = LATER, question: UUID | None = None
+) -> Lock:
+    """For ADA."""
+    return Lock(pos_id, token, until, ADA.id, question)
 
 
 def scene(customer: Held | None = ADA, present: str | None = None) -> Scene:

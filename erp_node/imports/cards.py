@@ -10,7 +10,7 @@ from msgspec import structs
 from contracts.cards import Wanted, card_key
 from contracts.customers import code_key
 from erp_node.card_changes import CardEdit, decide_change, decide_make
-from erp_node.card_office import block_reasons, changes_of, transact
+from erp_node.card_office import block_reasons, changes_of
 from erp_node.card_rules import Asker, HeldCard, Scene, decide_assign, decide_block
 from erp_node.card_table import CardTable, Deed, open_table, write_cards
 from erp_node.imports.card_rows import CARDS, CardFields, CardRow
@@ -21,6 +21,7 @@ from erp_node.refusals import UNKNOWN, Refusal
 from erp_node.store import customers as customer_rows
 from erp_node.store.customers import Held
 from erp_node.store.pool import Connection, Pool
+from erp_node.store.transaction import transact
 
 Step = tuple[str, HeldCard]
 """What happens to a card, and the card afterwards."""

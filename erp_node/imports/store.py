@@ -16,9 +16,7 @@ from erp_node.imports.stored import Fault, Stored, cannot_store, store_good
 from erp_node.store import customers as store
 from erp_node.store.customers import Held, Write
 from erp_node.store.pool import Connection, Pool
-
-ATTEMPTS = 3
-"""Somebody may take a code or change a customer between looking and writing."""
+from erp_node.store.transaction import transact
 
 
 @dataclass
@@ -72,19 +70,10 @@ def _fault(row: Row, error: Exception) -> Fault:
 
 
 async def _store_together(pool: Pool, rows: Sequence[Row], seen: Seen, actor: Actor) -> Stored:
-    for attempt in range(ATTEMPTS):
-        try:
-            async with pool.acquire() as connection, connection.transaction():
-                return await _transact(connection, rows, seen, actor)
-        except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError):
-            if attempt == ATTEMPTS - 1:
-                raise
-    raise AssertionError("unreachable")
+    return await transact(pool, lambda connection: _store(connection, rows, seen, actor))
 
 
-async def _transact(
-    connection: Connection, rows: Sequence[Row], seen: Seen, actor: Actor
-) -> Stored:
+async def _store(connection: Connection, rows: Sequence[Row], seen: Seen, actor: Actor) -> Stored:
     async with seen.turn:
         known, held = await _identify(connection, rows)
         decided = [(row, _decide(row, found, held, seen)) for row, found in known]

@@ -34,6 +34,8 @@ class CardEvent(msgspec.Struct, frozen=True, gc=False):
     by: str
     where: str
     detail: Mapping[str, Any]
+    entry: UUID | None = None
+    """Of the journal entry it came of."""
 
 
 class CardWrite(msgspec.Struct, frozen=True, gc=False):
@@ -93,6 +95,7 @@ async def write_locks(connection: Connection, cards: Sequence[HeldCard]) -> None
         [lock and lock.pos_id for lock in locks],
         [lock and lock.token for lock in locks],
         [lock and lock.until for lock in locks],
+        [lock and lock.customer_id for lock in locks],
         [lock and lock.question for lock in locks],
     )
 
@@ -153,7 +156,17 @@ async def add_events(connection: Connection, events: Sequence[CardEvent]) -> Non
         [one.by for one in events],
         [one.where for one in events],
         [msgspec.json.encode(one.detail).decode() for one in events],
+        [one.entry for one in events],
     )
+
+
+async def applied_entries(
+    connection: Connection, entries: Collection[UUID]
+) -> frozenset[tuple[UUID, str]]:
+    """Which of these journal entries gave or blocked a card before, under whatever number they came then: the entry
+    and the event."""
+    rows = await connection.fetch(SQL["applied_entries"], list(entries))
+    return frozenset((row["entry"], row["event"]) for row in rows)
 
 
 async def find_card(database: Database, key: str) -> HeldCard | None:
@@ -205,4 +218,4 @@ def held_of(row: Row, lock: Lock | None) -> HeldCard:
 def _lock(row: Row) -> Lock | None:
     if row["token"] is None:
         return None
-    return Lock(row["pos_id"], row["token"], row["until"], row["question"])
+    return Lock(row["pos_id"], row["token"], row["until"], row["customer_id"], row["question"])

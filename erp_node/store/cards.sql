@@ -2,7 +2,7 @@
 
 -- name: lock_rows
 -- In one order, so that two transactions that want the same cards wait for each other in turn.
-SELECT number_key, pos_id, token, until, question FROM card_lock
+SELECT number_key, pos_id, token, until, customer_id, question FROM card_lock
 WHERE number_key = ANY ($1::text[])
 ORDER BY number_key
 FOR UPDATE;
@@ -28,9 +28,10 @@ SELECT nextval('card_token') AS token FROM generate_series(1, $1);
 SELECT customer_id, number_key FROM card WHERE customer_id = ANY ($1::uuid[]) AND state <> 'blocked';
 
 -- name: write_locks
-UPDATE card_lock l SET pos_id = n.pos_id, token = n.token, until = n.until, question = n.question
-FROM unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[], $5::uuid[])
-    AS n (number_key, pos_id, token, until, question)
+UPDATE card_lock l SET pos_id = n.pos_id, token = n.token, until = n.until, customer_id = n.customer_id,
+    question = n.question
+FROM unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[], $5::uuid[], $6::uuid[])
+    AS n (number_key, pos_id, token, until, customer_id, question)
 WHERE l.number_key = n.number_key;
 
 -- name: make_cards
@@ -55,10 +56,13 @@ FROM unnest($1::text[], $2::text[], $3::uuid[], $4::text[], $5::bigint[], $6::te
 WHERE c.number_key = n.number_key;
 
 -- name: add_events
-INSERT INTO card_event (number_key, at, event, customer_id, changed_by, changed_where, detail)
-SELECT number_key, at, event, customer_id, changed_by, changed_where, detail::jsonb
-FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[])
-    AS n (number_key, at, event, customer_id, changed_by, changed_where, detail);
+INSERT INTO card_event (number_key, at, event, customer_id, changed_by, changed_where, detail, entry)
+SELECT number_key, at, event, customer_id, changed_by, changed_where, detail::jsonb, entry
+FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::uuid[])
+    AS n (number_key, at, event, customer_id, changed_by, changed_where, detail, entry);
+
+-- name: applied_entries
+SELECT entry, event FROM card_event WHERE entry = ANY ($1::uuid[]) AND event IN ('assigned', 'blocked');
 
 -- name: find_card
 SELECT * FROM card WHERE number_key = $1;

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import structs
 
 from contracts.cards import Card, CardAssigned
-from erp_node import card_entries, cards, changeset, sequencer
+from erp_node import card_cases, card_entries, changeset, sequencer
 from pos_node import cards as till_cards
 from pos_node.store.cards import CardData, put_card
 from simulation.mutants.mutant import Mutant, Swap
@@ -59,12 +59,12 @@ _SEEN_AT = [LATEST]
 def _earlier_wins(before: Any) -> Any:
     """What was done earlier by the tills' clocks takes the card away from whoever has it."""
 
-    def apply(table: Any, place: Any, change: Any, customer: Any) -> Any:
+    def apply(table: Any, place: Any, entry: Any, change: Any, customer: Any) -> Any:
         if table.now < _SEEN_AT[0]:  # a world begun anew
             _MADE_AT.clear()
         _SEEN_AT[0] = table.now
         if not isinstance(change, CardAssigned):
-            return before(table, place, change, customer)
+            return before(table, place, entry, change, customer)
         card, at = table.card(change.card.number), change.author.at
         taken = card.customer_id not in (None, change.customer_id)
         if taken and card.state == "active" and at < _MADE_AT.get(card.key, at):
@@ -72,7 +72,7 @@ def _earlier_wins(before: Any) -> Any:
             table.cards[card.key] = free
             table.present.pop(card.customer_id, None)
         _MADE_AT[card.key] = at
-        return before(table, place, change, customer)
+        return before(table, place, entry, change, customer)
 
     return apply
 
@@ -81,9 +81,9 @@ _AT_TILL = [LATEST]
 
 
 def _note_the_tills_clock(before: Any) -> Any:
-    def apply(table: Any, place: Any, change: Any, customer: Any) -> Any:
+    def apply(table: Any, place: Any, entry: Any, change: Any, customer: Any) -> Any:
         _AT_TILL[0] = change.author.at
-        return before(table, place, change, customer)
+        return before(table, place, entry, change, customer)
 
     return apply
 
@@ -118,19 +118,19 @@ def _kept(before: Any) -> Any:
 
 
 def _verdict_lost(before: Any) -> Any:
-    def apply(table: Any, place: Any, change: Any, customer: Any) -> None:
-        before(table, place, change, customer)
+    def apply(table: Any, place: Any, entry: Any, change: Any, customer: Any) -> None:
+        before(table, place, entry, change, customer)
 
     return apply
 
 
 MUTANTS = (
     Mutant("lock_without_expiry", "a token counts after its lock's time", (
-        Swap(cards, "decide_assign", _for_ever), Swap(card_entries, "decide_assign", _for_ever))),
+        Swap(card_cases, "decide_assign", _for_ever), Swap(card_entries, "decide_assign", _for_ever))),
     Mutant("token_not_compared", "a card is given under whatever token", (
-        Swap(cards, "decide_assign", _any_token), Swap(card_entries, "decide_assign", _any_token))),
+        Swap(card_cases, "decide_assign", _any_token), Swap(card_entries, "decide_assign", _any_token))),
     Mutant("locked_twice", "a card is locked while another till holds it", (
-        Swap(cards, "decide_lock", _one_more),)),
+        Swap(card_cases, "decide_lock", _one_more),)),
     Mutant("arbitration_by_clock", "of two tills the one whose clock is behind gets the card", (
         Swap(changeset, "apply_card_entry", _earlier_wins),)),
     Mutant("expiry_on_the_tills_clock", "a lock is over when the till says so", (

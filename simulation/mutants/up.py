@@ -18,7 +18,7 @@ from simulation.mutants.mutant import Mutant, Swap
 
 
 def _progress_apart(before: Any) -> Any:
-    async def transact(connection: Any, some: Sequence[Any], tills: Any) -> Any:
+    async def store(connection: Any, some: Sequence[Any], tills: Any) -> Any:
         progress = await erp_rows.lock_progress(connection, (one.journal for one in some))
         ordered = entries.put_in_order(some, progress)
         if ordered.progress:
@@ -29,7 +29,7 @@ def _progress_apart(before: Any) -> Any:
         await intake._decide_and_write(connection, changed, ordered.due)
         return intake.Applied(await intake._to_park(connection, ordered, changed), ordered.missing)
 
-    return transact
+    return store
 
 
 def _gaps_taken(before: Any) -> Any:
@@ -152,7 +152,7 @@ def _patient(before: Any) -> Any:
 
 MUTANTS = (
     Mutant("progress_not_in_the_transaction", "the ERP commits how far it is before what it applied",
-           (Swap(intake, "_transact", _progress_apart),)),
+           (Swap(intake, "_store", _progress_apart),)),
     Mutant("gap_in_the_journal_taken", "the ERP applies what comes after a missing number",
            (Swap(intake, "put_in_order", _gaps_taken),)),
     Mutant("repeated_entry_applied", "the ERP applies an entry that comes again",

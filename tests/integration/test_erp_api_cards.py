@@ -10,7 +10,8 @@ import pytest
 from contracts import registry
 from contracts.cards import CardAssigned, CardConfirm, CardGiven, CardLock, CardLocked, Wanted
 from erp_node.callers import Callers
-from erp_node.cards import CardDesk, Counter, answer_confirm, answer_lock
+from erp_node.card_counter import Counter
+from erp_node.cards import CardDesk, answer_confirm, answer_lock
 from erp_node.journal import Intake, apply_batch
 from erp_node.pressure import Pressure
 from tests.databases import Database, Migrate

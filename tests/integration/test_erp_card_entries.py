@@ -170,7 +170,8 @@ async def test_card_15_an_entry_is_refused_while_another_till_holds_the_lock(
 ) -> None:
     ada = await store_customer(pool, retail("A"))
     await pool.execute(
-        "INSERT INTO card_lock VALUES ('C1', 'p2', 7, clock_timestamp() + interval '1 minute')"
+        "INSERT INTO card_lock VALUES ('C1', 'p2', 7, clock_timestamp() + interval '1 minute', $1)",
+        ada,
     )
     await apply_batch(intake, [p1.entry(assigned(ada, "C1"))])
     assert [params["why"] for *_, params in await verdicts(pool, "p1")] == ["card.locked"]
@@ -253,3 +254,41 @@ async def test_i5_the_database_itself_keeps_a_customer_from_having_two_cards(poo
         await pool.execute("UPDATE card SET state = 'blocked'")
     with pytest.raises(asyncpg.CheckViolationError, match="never changes"):
         await pool.execute("UPDATE card SET number = 'C3'")
+
+
+@pytest.mark.parametrize("event", ["assigned", "blocked"])
+async def test_i9_what_the_office_decided_since_stands_when_a_restored_till_sends_its_entry_again(
+    pool: Pool, intake: Intake, event: str
+) -> None:
+    ada = await store_customer(pool, retail("A"))
+    bob = await store_customer(pool, retail("B", "Martin", "Bob"))
+    before, after, id = TillJournal("p1"), TillJournal("p1", "epoch-2"), uuid4()
+    await apply_batch(intake, [before.entry(assigned(ada, "C1"))])
+    entry = assigned(bob, "C2") if event == "assigned" else blocked(ada, "C1", "C2")
+    assert await apply_batch(intake, [before.entry_again(entry, id)]) == [None]
+    await pool.execute("UPDATE card SET customer_id = NULL WHERE number = 'C2'")
+    await pool.execute("UPDATE card SET state = 'active' WHERE number = 'C1'")
+    decided = await cards(pool)
+    assert await apply_batch(intake, [after.entry_again(entry, id)]) == [None]
+    assert await cards(pool) == decided
+    assert await verdicts(pool, "p1") == []
+    await apply_batch(intake, [after.entry_again(entry, uuid4())])  # another one is another deed
+    assert await cards(pool) != decided
+
+
+async def test_card_13_the_next_card_that_was_refused_is_refused_again_to_a_restored_till(
+    pool: Pool, intake: Intake
+) -> None:
+    ada = await store_customer(pool, retail("A"))
+    bob = await store_customer(pool, retail("B", "Martin", "Bob"))
+    before, after, id = TillJournal("p1"), TillJournal("p1", "epoch-2"), uuid4()
+    entry = blocked(ada, "C1", "C2")
+    await apply_batch(
+        intake, [before.entry(assigned(ada, "C1")), before.entry(assigned(bob, "C2"))]
+    )
+    await apply_batch(intake, [before.entry_again(entry, id)])
+    await pool.execute("UPDATE card SET state = 'active' WHERE number = 'C1'")
+    await apply_batch(intake, [after.entry_again(entry, id)])
+    assert (await cards(pool))[0][:2] == ("C1", "active")
+    told = [(code, params["why"]) for _, code, params in await verdicts(pool, "p1")]
+    assert told == [("card.undone", "card.in_use")] * 2

@@ -20,10 +20,10 @@ from contracts.cards import (
     card_key,
 )
 from erp_node.callers import Callers
+from erp_node.card_counter import Counter
 from erp_node.card_rules import virtual_number
 from erp_node.cards import (
     CardDesk,
-    Counter,
     answer_confirm,
     answer_issue,
     answer_lock,

@@ -21,7 +21,8 @@ from contracts.cards import CardIssue
 from erp_node import letters as sending
 from erp_node.app import open_node
 from erp_node.callers import Callers
-from erp_node.cards import CardDesk, Counter, answer_issue
+from erp_node.card_counter import Counter
+from erp_node.cards import CardDesk, answer_issue
 from erp_node.letters import TRIES, Letters, send_again, settle_attempt
 from erp_node.mail import MailServer, Outcome
 from erp_node.settings import ErpSettings

@@ -280,6 +280,26 @@ async def test_card_15_where_the_erp_verifies_the_card_is_locked_and_confirmed(
     assert await till.waiting() == 0
 
 
+@pytest.mark.parametrize("verify", [True, False])
+async def test_card_6_a_card_predefined_in_the_erp_has_its_type_there(
+    till: TestTill, anne: httpx.AsyncClient, verify: bool
+) -> None:
+    await types(till, PLASTIC, STRICT)
+    await till.settings(card_verify_on_issue=verify)
+    till.go_online()
+    erp = Erp(till)
+    erp.answers[CardLock] = CardLocked(number="C1", refusal="card.unknown")
+    assert code(await give(anne, number="C1")) == (422, "card.choose_type")
+    erp.answers[CardLock] = CardLocked(number="C1", refusal="card.in_use", params={"number": "C1"})
+    assert code(await give(anne, number="C1")) == (409, "card.in_use")
+    erp.answers[CardLock] = CardLocked(number="C1", token=7, lasts_s=60)
+    card = Card(number="C1", form="voucher", reusable=True, customer_id=ADA)
+    erp.answers[CardConfirm] = CardGiven(number="C1", scope=SCOPE, version=3, card=card)
+    assert (await anne.post(f"/customers/{ADA}/cards/C1/reservation")).status_code == 201
+    assert code(await give(anne, number="C1")) == (201, "card.issued")
+    assert await cards(anne) == [("C1", "active", not verify)]
+
+
 async def test_card_15_a_card_is_locked_when_its_number_is_read_and_that_lock_is_used(
     till: TestTill, anne: httpx.AsyncClient
 ) -> None:

@@ -45,6 +45,8 @@ from tests.cards import (
     scene,
 )
 
+WISHED = lock(token=9, until=NOW + LASTS, question=ASKED)
+
 # What nobody could get, whether it is asked for or given: CARD-2, CARD-4, CARD-5, CARD-6, CARD-7, CARD-12.
 NOT_TO_BE_HAD: tuple[tuple[HeldCard, str | None, str | None], ...] = (
     (card(version=0), "new", None),
@@ -76,7 +78,7 @@ def test_card_4_card_6_card_7_a_card_that_cannot_be_had_is_neither_locked_nor_gi
 ) -> None:
     wanted = Wanted(number="C1", type=type_)
     customer = person(1, birth_date="2001-01-01", phone="1")
-    locked = decide_lock(there, wanted, scene(customer), P1, 7, LASTS)
+    locked = decide_lock(there, wanted, scene(customer), P1, WISHED)
     given = decide_assign(there, wanted, scene(customer), P1, None)
     assert (code_of(locked), code_of(given)) == (code, code)
 
@@ -94,28 +96,32 @@ def test_card_4_card_6_card_7_a_card_that_cannot_be_had_is_neither_locked_nor_gi
 def test_card_15_a_lock_is_granted_when_no_other_till_has_one_that_lasts(
     before: Lock | None, code: str | None
 ) -> None:
-    asker = Asker("p1", "C1", NOW, ASKED)
-    decided = decide_lock(card(lock=before), WANTED, scene(), asker, 9, LASTS)
+    decided = decide_lock(card(lock=before), WANTED, scene(), P1, WISHED)
     assert code_of(decided) == code
     if isinstance(decided, Refusal):
         assert decided.params == {"until": "2026-03-01T12:00:30+00:00"}
     else:
-        assert decided == card(lock=Lock("p1", 9, NOW + LASTS, ASKED))
+        assert decided == card(lock=WISHED)
 
 
 def test_card_15_a_question_that_comes_again_gets_the_lock_that_it_has() -> None:
-    asker = Asker("p1", "C1", NOW, ASKED)
-    first = decide_lock(card(), WANTED, scene(), asker, 9, LASTS)
+    first = decide_lock(card(), WANTED, scene(), P1, WISHED)
     assert isinstance(first, HeldCard)
-    assert decide_lock(first, WANTED, scene(), asker, 10, LASTS) is first
-    other = decide_lock(first, WANTED, scene(), Asker("p1", "C1", NOW, uuid4()), 10, LASTS)
+    assert decide_lock(first, WANTED, scene(), P1, lock(token=10, question=ASKED)) is first
+    other = decide_lock(first, WANTED, scene(), P1, lock(token=10, question=uuid4()))
     assert isinstance(other, HeldCard)
     assert other.lock
     assert other.lock.token == 10
 
 
 def test_card_15_the_customers_own_card_may_be_locked_again() -> None:
-    assert code_of(decide_lock(card(customer_id=ADA.id), WANTED, scene(), P1, 9, LASTS)) is None
+    assert code_of(decide_lock(card(customer_id=ADA.id), WANTED, scene(), P1, WISHED)) is None
+
+
+def test_i4_a_token_counts_for_the_customer_it_was_given_for() -> None:
+    """The numbers of an ERP that was put back begin again: what one of them was given for before it is not any more."""
+    decided = decide_assign(card(lock=lock()), WANTED, scene(BOB), P1, 7)
+    assert code_of(decided) == "card.lock_lost"
 
 
 TOKENS: tuple[tuple[HeldCard, Asker, int | None, str | None], ...] = (

@@ -21,6 +21,7 @@ from erp_node.card_changes import (
 from erp_node.card_rules import (
     Asker,
     HeldCard,
+    Lock,
     Scene,
     decide_assign,
     decide_block,
@@ -134,7 +135,8 @@ class Counted:
         new = len(self.tokens) + 1
         self.tokens.append((new, deal.number, deal.till))
         held, before = self._held(deal.number), self.table.card(deal.number)
-        decided = decide_lock(before, wanted, around, asker, new, LASTS)
+        wished = Lock(deal.till, new, self.table.now + LASTS, deal.who)
+        decided = decide_lock(before, wanted, around, asker, wished)
         if isinstance(decided, Refusal):
             return
         assert held is None or held[0] == deal.till

@@ -150,7 +150,9 @@ def test_something_that_is_no_message_is_only_parked() -> None:
 
 
 def entries(*numbers: int, epoch: str = "epoch-1", pos_id: str = "p1") -> list[Entry]:
-    return [Entry(index, pos_id, epoch, seq, f"{seq:08x}") for index, seq in enumerate(numbers)]
+    return [
+        Entry(index, pos_id, epoch, seq, uuid4(), f"{seq:08x}") for index, seq in enumerate(numbers)
+    ]
 
 
 def numbers(ordered: tuple[Entry, ...]) -> list[int]:

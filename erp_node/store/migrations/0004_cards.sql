@@ -9,6 +9,7 @@ CREATE TABLE card_lock (
     pos_id       text,
     token        bigint,
     until        timestamptz,                       -- the lock is over once this is past
+    customer_id  uuid,                              -- for whom
     question     uuid                               -- it was granted for, or ended by: delivered again, that is answered alike
 );
 
@@ -45,9 +46,11 @@ CREATE TABLE card_event (
     customer_id    uuid,
     changed_by     text NOT NULL,
     changed_where  text NOT NULL,
-    detail         jsonb                            -- of a change: old and new by column; of a lock: token, until; of a refusal: code
+    detail         jsonb,                           -- of a change: old and new by column; of a lock: token, until; of a refusal: code
+    entry          uuid                             -- the till's journal entry it came of
 );
 CREATE INDEX card_event_of ON card_event (number_key, id);
+CREATE INDEX card_event_entry ON card_event (entry) WHERE entry IS NOT NULL;
 CREATE INDEX card_event_at ON card_event (at) WHERE event IN ('locked', 'released', 'refused');
 
 -- Letters with the numbers of virtual cards, one per request. One that may have been sent is never sent again.
