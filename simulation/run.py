@@ -2,12 +2,14 @@
 
 import asyncio
 import hashlib
+import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from messaging.observer import Observer, ignore
 from pos_node import sweep
+from pos_node.store.cursors import read_cursors
 from simulation.checkers.cards import check_cards
 from simulation.checkers.convergence import check_convergence
 from simulation.checkers.history import EndedSearch, Violation
@@ -31,6 +33,8 @@ OFTEN_S = 45.0
 PATIENCE_S = 75.0
 LONG_PATIENCE_S = 400.0
 """How long healing may take until both ends agree."""
+NUMBERED = "SELECT scope, head, (SELECT count(*) FROM feed_mark) AS marks FROM feed_scope"
+"""How far the feeds are, and what waits to be in one."""
 MOST_TURNS = 300_000
 """Of the loop: more means that something goes in circles."""
 
@@ -137,14 +141,23 @@ async def _wait_for_agreement(world: World, patience: float) -> Seen | None:
 
 
 def _is_settled(world: World) -> bool:
-    """Whether looking is worth while."""
-    return all(
-        till.store is not None
-        and till.node is not None
-        and till.store.look(lambda one: one.execute("SELECT count(*) FROM journal").fetchone())
-        == (0,)
-        for till in world.tills
-    )
+    """Whether looking is worth while: no journal waits, nothing waits to be numbered, no feed is behind."""
+    stores = [
+        till.store for till in world.tills if till.node is not None and till.store is not None
+    ]
+    if len(stores) < len(world.tills) or not all(one.look(_is_empty) for one in stores):
+        return False
+    numbered = world.server.fetch(NUMBERED)
+    if any(row["marks"] for row in numbered):
+        return False
+    heads = {row["scope"]: row["head"] for row in numbered}
+    cursors = [cursor for one in stores for cursor in one.look(read_cursors)]
+    return all(cursor.seq >= heads.get(cursor.scope, 0) for cursor in cursors)
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    (empty,) = connection.execute("SELECT NOT EXISTS (SELECT 1 FROM journal)").fetchone()
+    return bool(empty)
 
 
 def observe(world: World) -> Seen:
