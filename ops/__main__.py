@@ -79,6 +79,7 @@ def bench(
 
 @app.command()
 def simulate(
+    context: typer.Context,
     seeds: Annotated[int, typer.Option(min=1, help="schedules to play")] = 300,
     seed: Annotated[int, typer.Option(min=0, help="the first seed")] = 0,
     jobs: Annotated[
@@ -101,6 +102,10 @@ def simulate(
     """Both nodes on simulated time, network and chance: what goes wrong, heals, and the invariants after it."""
     from simulation.campaign import default_jobs, run_schedule, run_seeds
 
+    if mutants or schedule is not None:
+        _refuse_unused(context, "--mutants" if mutants else "--schedule", "seeds", "seed")
+    if schedule is not None:
+        _refuse_unused(context, "--schedule", "jobs")
     if only and not mutants:
         raise typer.BadParameter("needs --mutants", param_hint="--only")
     if mutants and schedule is not None:
@@ -112,6 +117,14 @@ def simulate(
     if schedule is not None:
         raise typer.Exit(run_schedule(schedule))
     raise typer.Exit(run_seeds(seed, seeds, jobs or default_jobs(), failures))
+
+
+def _refuse_unused(context: typer.Context, beside: str, *names: str) -> None:
+    """Raises typer.BadParameter for an option that would not be heeded."""
+    for name in names:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise typer.BadParameter(f"has no meaning with {beside}", param_hint=f"--{name}")
 
 
 @app.command()

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from traces.chosen import Chosen, choose
+from traces.chosen import Chosen, choose, unmet
 from traces.conversations import find_conversations
+from traces.moments import read_moment
 from traces.reading import Trace, WrongTrace, read_trace
-from traces.subjects import counted
+from traces.subjects import counted, is_background
 
 if TYPE_CHECKING:
     from traces.recording import Wanted
@@ -35,13 +36,9 @@ Outcomes = Annotated[
     list[str] | None, typer.Option("--outcome", help="ok, retry, parked, expired …; several times")
 ]
 Since = Annotated[
-    datetime | None,
-    typer.Option(help="UTC, from this time on", formats=["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"]),
+    str | None, typer.Option(help="UTC, from this time on: 12:30:05.120, or 2026-03-01 12:30")
 ]
-Until = Annotated[
-    datetime | None,
-    typer.Option(help="UTC, before this time", formats=["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"]),
-]
+Until = Annotated[str | None, typer.Option(help="UTC, before this time, as --since")]
 All = Annotated[bool, typer.Option("--all", help="signs of life and sweeps as well")]
 
 _WIDE = 200
@@ -126,20 +123,21 @@ def show(
     from traces.shown import show as shown
     from traces.svg import draw
 
-    chosen = _chosen(customer, till, type_, outcome, since, until, background)
-    found = choose(find_conversations(_read(files).lines), chosen)
+    trace = _read(files)
+    chosen = _chosen(trace, customer, till, type_, outcome, since, until, background)
+    found = choose(find_conversations(trace.lines), chosen)
     if not found:
-        typer.echo("no lines match", err=True)
+        _tell_none(trace, chosen)
     if svg is not None:
         try:
-            svg.write_text(draw(found), "utf-8")
+            svg.write_text(draw(found[:limit]), "utf-8")
         except OSError as error:
             raise _failed(f"comptoir trace show: {svg}: {error.strerror or error}") from None
-        typer.echo(f"{svg}: {counted(len(found), 'conversation')}")
-        return
-    console = _console()
-    for one in shown(found[:limit]):
-        console.print(one)
+        typer.echo(f"{svg}: {counted(min(len(found), limit), 'conversation')}")
+    else:
+        console = _console()
+        for one in shown(found[:limit]):
+            console.print(one)
     if len(found) > limit:
         typer.echo(f"… and {len(found) - limit} more (--limit)")
 
@@ -158,8 +156,10 @@ def stats(
     from traces.stats import count, table_of
 
     trace = _read(files)
-    chosen = _chosen(customer, till, type_, outcome, since, until, background=True)
+    chosen = _chosen(trace, customer, till, type_, outcome, since, until, background=True)
     lines = [line for line in trace.lines if chosen.takes(line)]
+    if not lines:
+        _tell_none(trace, chosen)
     _console().print(table_of(count(lines)))
     typer.echo(_summary(trace, len(lines)))
 
@@ -205,13 +205,23 @@ def _failed(text: str) -> typer.Exit:
     return typer.Exit(1)
 
 
+def _tell_none(trace: Trace, chosen: Chosen) -> None:
+    """Somebody who looks for what is not there may have mistyped it, or wants what comes by the clock."""
+    typer.echo("no lines match", err=True)
+    for text in unmet(trace.lines, chosen):
+        typer.echo(text, err=True)
+    if trace.lines and not chosen.background and any(is_background(one) for one in trace.lines):
+        typer.echo("signs of life and sweeps are shown with --all", err=True)
+
+
 def _chosen(
+    trace: Trace,
     customer: list[str] | None,
     till: list[str] | None,
     type_: list[str] | None,
     outcome: list[str] | None,
-    since: datetime | None,
-    until: datetime | None,
+    since: str | None,
+    until: str | None,
     background: bool,
 ) -> Chosen:
     return Chosen(
@@ -219,14 +229,20 @@ def _chosen(
         tills=tuple(one.removeprefix("pos.") for one in till or ()),
         types=tuple(type_ or ()),
         outcomes=tuple(outcome or ()),
-        since=_in_utc(since),
-        until=_in_utc(until),
+        since=_moment(trace, since, "--since"),
+        until=_moment(trace, until, "--until"),
         background=background,
     )
 
 
-def _in_utc(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment else None
+def _moment(trace: Trace, text: str | None, option: str) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        return read_moment(text, trace.lines[0].at if trace.lines else datetime.now(UTC))
+    except ValueError:
+        wanted = "12:30:05.120, 2026-03-01 or 2026-03-01 12:30 (UTC)"
+        raise typer.BadParameter(f"{text} is no time such as {wanted}", param_hint=option) from None
 
 
 def _summary(trace: Trace, chosen: int) -> str:

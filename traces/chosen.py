@@ -1,6 +1,6 @@
 """Which conversations of a trace somebody wants to see. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -8,6 +8,9 @@ from fnmatch import fnmatchcase
 from traces.conversations import Conversation
 from traces.record import Line
 from traces.subjects import customers_of, is_background, tills_of
+
+MOST_NAMED = 20
+"""Of what there is instead of what somebody looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,37 @@ class Chosen:
 
     def _names(self, line: Line) -> bool:
         return any(one.startswith(self.customers) for one in customers_of(line))
+
+
+def unmet(lines: Sequence[Line], chosen: Chosen) -> Iterator[str]:
+    """Of each condition that no line meets by itself: what it is, and what there would be."""
+    for name, wanted, alone, there in (
+        ("type", chosen.types, Chosen(types=chosen.types), _types),
+        ("till", chosen.tills, Chosen(tills=chosen.tills, background=True), _tills),
+        ("outcome", chosen.outcomes, Chosen(outcomes=chosen.outcomes, background=True), _outcomes),
+        ("customer", chosen.customers, Chosen(customers=chosen.customers), _customers),
+    ):
+        if wanted and not any(alone.takes(line) for line in lines):
+            names = sorted({name for line in lines for name in there(line)})
+            told = [*names[:MOST_NAMED], "…"] if len(names) > MOST_NAMED else names
+            yield f"--{name} {', '.join(wanted)}: in no line; there are {', '.join(told) or 'none'}"
+
+
+def _types(line: Line) -> Iterable[str]:
+    return (line.type,)
+
+
+def _tills(line: Line) -> Iterable[str]:
+    return tills_of(line)
+
+
+def _outcomes(line: Line) -> Iterable[str]:
+    return (line.outcome,)
+
+
+def _customers(line: Line) -> Iterable[str]:
+    """As they are shown."""
+    return (one[:8] for one in customers_of(line))
 
 
 def choose(conversations: Iterable[Conversation], chosen: Chosen) -> list[Conversation]:

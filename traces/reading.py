@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from traces.record import Head, Line
+from traces.record import FORMAT, Head, Line
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -47,9 +47,15 @@ def read_trace(paths: Iterable[Path]) -> Trace:
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
-            yield from sorted(path.glob("*.jsonl"))
+            yield from (file for file in sorted(path.glob("*.jsonl")) if _has_begun(file))
         else:
             yield path
+
+
+def _has_begun(file: Path) -> bool:
+    """Whether its first line is whole: a writer that was killed leaves an empty one."""
+    with file.open("rb") as opened:
+        return opened.readline().endswith(b"\n")
 
 
 def _read_file(file: Path) -> tuple[Head, list[Line]]:
@@ -65,6 +71,10 @@ def _read(model: type[M], text: bytes, file: Path, at: int) -> M:
     try:
         return model.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
+        first = error.errors(include_url=False)[0]
         where = ".".join(str(step) for step in first["loc"]) or "line"
+        if model is Head and where == "trace" and isinstance(first["input"], int):
+            raise WrongTrace(
+                f"{file}:{at}: a trace of format {first['input']}; this program reads format {FORMAT}"
+            ) from None
         raise WrongTrace(f"{file}:{at}: {where}: {first['msg']}") from None

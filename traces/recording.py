@@ -39,9 +39,29 @@ def record(wanted: Wanted, say: Callable[[str], None]) -> int:
     and Unrecorded when what was seen could not be written.
     """
     check_folder(wanted.folder)
+    key = key_file(wanted.folder, wanted.key)
+    made = [path for path in (wanted.folder, key) if not path.exists()]
+    try:
+        return _record_into(wanted, key, say)
+    except BaseException:
+        _take_away(wanted.folder, made)
+        raise
+
+
+def _take_away(folder: Path, made: list[Path]) -> None:
+    """What was made for a recording that never began; a folder with lines in it stays, and their key with it."""
+    with suppress(OSError):
+        if folder in made:
+            folder.rmdir()
+            made.remove(folder)
+            for key in made:
+                key.unlink(missing_ok=True)
+
+
+def _record_into(wanted: Wanted, key: Path, say: Callable[[str], None]) -> int:
     wanted.folder.mkdir(parents=True, exist_ok=True)
     clock = SystemClock()
-    names = Pseudonyms(load_key(key_file(wanted.folder, wanted.key)))
+    names = Pseudonyms(load_key(key))
 
     def head() -> Head:
         return Head(node=EVERYWHERE, names=names.id, began=clock.now())

@@ -253,3 +253,4 @@ async def test_what_cannot_be_used_is_told_in_one_line_with_its_option(
         code, said = await _refused(trace, "--amqp-url", amqp, "--admin-url", admin)
         assert (code, said.count("\n")) == (1, 1), said
         assert named in said
+        assert list(folder.iterdir()) == []  # neither a folder nor a key

@@ -52,6 +52,17 @@ def test_only_needs_mutants() -> None:
     assert "needs --mutants" in _refused("simulate", "--only", next(iter(MUTANTS)))
 
 
+def test_an_option_that_would_not_be_heeded_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "schedule.json"
+    file.write_text("{}")
+    for option in ("--seeds", "--seed", "--jobs"):
+        said = _refused("simulate", "--schedule", str(file), option, "3")
+        assert f"{option}: has no meaning with --schedule" in said
+    assert "--seed: has no meaning with --mutants" in _refused(
+        "simulate", "--mutants", "--seed", "3"
+    )
+
+
 def test_figures_go_where_they_can_be_written_or_nothing_is_measured(tmp_path: Path) -> None:
     file = tmp_path / "none" / "out.json"
     assert _refused("bench", "--json", str(file)) == (

@@ -145,9 +145,22 @@ def test_a_last_line_cut_off_is_left_out_and_a_wrong_one_is_named(folder: Path) 
     file.write_bytes(whole.replace(b'"n":2', b'"n":0'))
     with pytest.raises(WrongTrace, match=r"jsonl:3: n: "):
         read_trace([file])
+    head, _, lines = whole.partition(b"\n")
+    file.write_bytes(head.replace(b'"trace":1', b'"trace":2') + b"\n" + lines)
+    with pytest.raises(WrongTrace, match="a trace of format 2; this program reads format 1"):
+        read_trace([file])
     file.write_bytes(b"")
     with pytest.raises(WrongTrace, match="no trace"):
         read_trace([file])
+
+
+def test_a_file_whose_writer_was_killed_before_its_first_line_hides_no_other(folder: Path) -> None:
+    writer = _writer(folder)
+    writer.write(_line(sent(body_of("customer.added", ADDED)), 1))
+    writer.close()
+    (folder / "erp-2.jsonl").write_bytes(b"")
+    (folder / "erp-3.jsonl").write_bytes(b'{"trace":1,')
+    assert len(read_trace([folder]).lines) == 1
 
 
 def test_a_reader_ignores_fields_it_does_not_know(folder: Path) -> None:
