@@ -176,6 +176,11 @@ class CardGiven(Wire):
     scope: Token | None = None
     version: Count = 0
     card: Card | None = None
+    blocked: Annotated[
+        Card | None,
+        Field(description="the one that was blocked in the same step; its scope is `all`"),
+    ] = None
+    blocked_version: Count = 0
 
 
 class CardRelease(Wire):

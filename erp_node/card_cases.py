@@ -25,6 +25,7 @@ from erp_node.card_rules import (
     Asker,
     HeldCard,
     Lock,
+    beside,
     decide_assign,
     decide_block,
     decide_issue,
@@ -46,12 +47,14 @@ Asked: TypeAlias = CardLock | CardConfirm | CardIssue | CardRelease
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A question, its number, who asks it, and where the answer is waited for."""
+    """A question, its number, who asks it, until when that makes sense (on the event loop's clock), and where the
+    answer is waited for."""
 
     till: Till
     question: UUID
     asked: Asked
-    answer: "asyncio.Future[BaseModel]"
+    until: float
+    answer: "asyncio.Future[BaseModel | None]"
 
 
 async def decide_cases(connection: Connection, cases: Sequence[Case]) -> list[BaseModel]:
@@ -122,14 +125,17 @@ def _confirm(
     blocked = decide_block(old, asked.customer_id, asked.reason or "") if old else None
     if isinstance(blocked, Refusal):
         return _refused(table, card, blocked, asked.customer_id, deed)
-    if blocked is not None and scene.present == blocked.key:
-        scene = type(scene)(scene.customer, None, scene.types)
+    if blocked is not None:
+        scene = beside(scene, blocked)
     decided = decide_assign(card, asked.card, scene, _asker(table, till), asked.token)
     if isinstance(decided, Refusal):
         return _refused(table, card, decided, asked.customer_id, deed)
     if blocked is not None:
-        table.put(blocked, "blocked", deed, reason=asked.reason)
-    return _given(table.put(decided, "assigned", deed, token=asked.token), customer, till)
+        blocked = table.put(blocked, "blocked", deed, reason=asked.reason)
+    given = _given(table.put(decided, "assigned", deed, token=asked.token), customer, till)
+    if blocked is None:
+        return given
+    return given.model_copy(update={"blocked": blocked.wire, "blocked_version": blocked.version})
 
 
 def _issue(
@@ -149,10 +155,8 @@ def _issue(
 
 
 def _release(table: CardTable, case: Case, asked: CardRelease) -> CardReleased:
-    card, asker = (
-        table.card(asked.number),
-        replace(_asker(table, case.till), question=case.question),
-    )
+    card = table.card(asked.number)
+    asker = replace(_asker(table, case.till), question=case.question)
     decided = decide_release(card, asked.token, asker)
     if decided is None:
         return CardReleased(number=asked.number, released=False)

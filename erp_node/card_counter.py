@@ -6,6 +6,7 @@ a disk can confirm each by itself.
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -29,18 +30,21 @@ class Counter:
         self._waiting: list[Case] = []
         self._work: asyncio.Task[None] | None = None
 
-    async def serve(self, till: Till, question: UUID, asked: Asked) -> BaseModel:
-        """The answer, committed. Raises what the database does."""
-        case = Case(till, question, asked, asyncio.get_running_loop().create_future())
+    async def serve(
+        self, till: Till, question: UUID, asked: Asked, left_s: float
+    ) -> BaseModel | None:
+        """The answer, committed; None when it could not be had in so many seconds: nobody waits for it any more, and
+        nothing was decided (SEARCH-12). Raises what the database does."""
+        loop = asyncio.get_running_loop()
+        case = Case(till, question, asked, loop.time() + left_s, loop.create_future())
         self._waiting.append(case)
         if self._work is None or self._work.done():
             self._work = asyncio.create_task(self._decide_all())
         return await case.answer
 
     async def _decide_all(self) -> None:
-        while cases := list(self._waiting[:AT_ONCE]):
-            del self._waiting[: len(cases)]
-            cases = [one for one in cases if not one.answer.done()]
+        while self._waiting:
+            cases, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
             try:
                 await self._decide(cases)
             except BaseException as error:
@@ -50,21 +54,42 @@ class Counter:
                     raise
 
     async def _decide(self, cases: Sequence[Case]) -> None:
-        """All together; one by one when one cannot be decided, or is in the others' way."""
-        try:
-            answers = await transact(self._pool, lambda to: decide_cases(to, cases))
-        except Exception as error:
-            if len(cases) <= 1 or (is_transient(error) and not isinstance(error, IN_THE_WAY)):
-                raise
-            for one in cases:
-                try:
-                    await self._decide([one])
-                except Exception as error:
-                    _fail(one, error)
+        """All that are in time together; one by one when one cannot be decided, or is in the others' way."""
+        while cases := _in_time(cases):
+            try:
+                async with asyncio.timeout_at(min(one.until for one in cases)) as time:
+                    answers = await transact(self._pool, partial(decide_cases, cases=cases))
+            except Exception as error:
+                if time.expired():
+                    continue  # whoever is late now is left out
+                if len(cases) == 1 or (is_transient(error) and not isinstance(error, IN_THE_WAY)):
+                    raise
+                await self._decide_each(cases)
+                return
+            for one, answer in zip(cases, answers, strict=True):
+                _answer(one, answer)
             return
-        for one, answer in zip(cases, answers, strict=True):
-            if not one.answer.done():
-                one.answer.set_result(answer)
+
+    async def _decide_each(self, cases: Sequence[Case]) -> None:
+        for one in cases:
+            try:
+                await self._decide([one])
+            except Exception as error:
+                _fail(one, error)
+
+
+def _in_time(cases: Sequence[Case]) -> list[Case]:
+    """Those that somebody still waits for; the others are told that there is no answer."""
+    now = asyncio.get_running_loop().time()
+    for one in cases:
+        if one.until <= now:
+            _answer(one, None)
+    return [one for one in cases if not one.answer.done()]
+
+
+def _answer(case: Case, answer: BaseModel | None) -> None:
+    if not case.answer.done():
+        case.answer.set_result(answer)
 
 
 def _fail(case: Case, error: BaseException) -> None:

@@ -5,10 +5,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 from uuid import UUID
 
-from contracts.cards import CardAssigned, CardBlocked, CardRequested, Wanted
+from contracts.cards import CardAssigned, CardBlocked, CardRequested
 from contracts.journal import Verdict
 from contracts.topology import user_of
-from erp_node.card_rules import Asker, decide_assign, decide_block, decide_issue, virtual_number
+from erp_node.card_rules import (
+    Asker,
+    HeldCard,
+    Scene,
+    beside,
+    decide_assign,
+    decide_block,
+    decide_issue,
+    virtual_number,
+)
 from erp_node.card_table import CardTable, Deed
 from erp_node.entries import CardChange, Change
 from erp_node.refusals import Refusal
@@ -24,14 +33,14 @@ def apply_card_entry(
     it keeps under whatever number it comes."""
     till = place.till
     deed = Deed(change.author.operator, user_of(till.pos_id), table.now, change.author.at, entry)
-    asker = Asker(till.pos_id, till.centre, table.now)
+    asker, scene = Asker(till.pos_id, till.centre, table.now), table.scene(customer)
     match change:
         case CardAssigned():
-            refusal = _assign(table, change, change.card, change.token, customer, asker, deed)
+            refusal = _assign(table, change, scene, asker, deed)
         case CardBlocked():
-            refusal = _block(table, change, customer, asker, deed)
+            refusal = _block(table, change, scene, asker, deed)
         case CardRequested():
-            refusal = _issue(table, change, customer, place, asker, deed)
+            refusal = _issue(table, change, scene, place, asker, deed)
     if refusal is None:
         return None
     code, number = _undone(table, change, deed)
@@ -69,49 +78,54 @@ def numbers_in(change: Change) -> Iterator[str]:
 
 
 def _assign(
-    table: CardTable,
-    change: CardAssigned | CardBlocked,
-    wanted: Wanted,
-    token: int | None,
-    customer: Held | None,
-    asker: Asker,
-    deed: Deed,
+    table: CardTable, change: CardAssigned, scene: Scene, asker: Asker, deed: Deed
 ) -> Refusal | None:
     if table.was_applied(deed, "assigned"):
         return None
-    card = table.card(wanted.number)
-    decided = decide_assign(card, wanted, table.scene(customer), asker, token)
+    card = table.card(change.card.number)
+    decided = decide_assign(card, change.card, scene, asker, change.token)
     if isinstance(decided, Refusal):
         return table.refuse(card, decided, change.customer_id, deed)
-    table.put(decided, "assigned", deed, token=token)
+    table.put(decided, "assigned", deed, token=change.token)
     return None
 
 
 def _block(
-    table: CardTable, change: CardBlocked, customer: Held | None, asker: Asker, deed: Deed
+    table: CardTable, change: CardBlocked, scene: Scene, asker: Asker, deed: Deed
 ) -> Refusal | None:
-    """A block stands whether or not the next card can be given."""
+    """A block stands whether or not the next card can be given. All is decided before anything is put on the table."""
     card = table.card(change.number)
-    if not table.was_applied(deed, "blocked"):
-        decided = decide_block(card, change.customer_id, change.reason)
-        if isinstance(decided, Refusal):
-            return table.refuse(card, decided, change.customer_id, deed)
-        table.put(decided, "blocked", deed, reason=change.reason)
-    if change.replacement is None:
-        return None
-    return _assign(table, change, change.replacement, change.token, customer, asker, deed)
+    again = table.was_applied(deed, "blocked")
+    blocked = card if again else decide_block(card, change.customer_id, change.reason)
+    if isinstance(blocked, Refusal):
+        return table.refuse(card, blocked, change.customer_id, deed)
+    wanted, given = change.replacement, None
+    if wanted is not None and not table.was_applied(deed, "assigned"):
+        there = table.card(wanted.number)
+        after = scene if again else beside(scene, blocked)
+        given = decide_assign(
+            blocked if there is card else there, wanted, after, asker, change.token
+        )
+    if not again:
+        table.put(blocked, "blocked", deed, reason=change.reason)
+    if wanted is not None and isinstance(given, Refusal):
+        return table.refuse(table.card(wanted.number), given, change.customer_id, deed)
+    if isinstance(given, HeldCard):
+        table.put(given, "assigned", deed, token=change.token)
+    return None
 
 
 def _issue(
     table: CardTable,
     change: CardRequested,
-    customer: Held | None,
+    scene: Scene,
     place: Place,
     asker: Asker,
     deed: Deed,
 ) -> Refusal | None:
+    if table.was_applied(deed, "assigned"):
+        return None
     card = table.card(virtual_number(change.request_id))
-    scene = table.scene(customer)
     decided = decide_issue(card, change.type, change.request_id, scene, asker)
     if isinstance(decided, Refusal):
         return table.refuse(card, decided, change.customer_id, deed)

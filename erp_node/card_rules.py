@@ -5,7 +5,7 @@ whatever it sees of the card still holds when it is written.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from hashlib import blake2b
@@ -122,6 +122,11 @@ def decide_lock(
     if card.customer_id is not None and not _is_theirs(card, scene):
         return Refusal("card.in_use", {"number": card.number}, "number")
     return structs.replace(card, lock=lock)
+
+
+def beside(scene: Scene, blocked: HeldCard) -> Scene:
+    """The same once this card is blocked: its customer may have another one (CARD-13)."""
+    return replace(scene, present=None) if scene.present == blocked.key else scene
 
 
 def decide_assign(

@@ -50,13 +50,13 @@ class UndoneCards:
 @dataclass
 class CardTable:
     """Held cards by key; `present`: the card each customer has; `now` is the ERP's clock; `applied`: journal entries
-    that came before under other numbers, and what came of them."""
+    that gave or blocked a card, in this transaction or before, under whatever numbers they came."""
 
     now: datetime
     cards: dict[str, HeldCard]
     present: dict[UUID, str]
     types: Mapping[str, CardType]
-    applied: frozenset[tuple[UUID, str]] = frozenset()
+    applied: set[tuple[UUID, str]] = field(default_factory=set)
     undone: UndoneCards = field(default_factory=UndoneCards)
 
     def card(self, number: str) -> HeldCard:
@@ -70,9 +70,11 @@ class CardTable:
 
     def put(self, card: HeldCard, event: str, deed: Deed, **detail: Any) -> HeldCard:
         """Stores a card, unless it is as it was; every change has a version of its own, whatever is written together.
-        Returns the card as it will be stored."""
+        Returns the card as it will be stored. An entry is remembered even if it changed nothing."""
         before = self.cards[card.key]
         if card == before:
+            if deed.entry is not None:
+                self._note(card, event, deed, {**detail, "unchanged": True})
             return before
         after = structs.replace(card, version=before.version + 1)
         self.cards[card.key] = after
@@ -119,6 +121,8 @@ class CardTable:
 
     def _note(self, card: HeldCard, event: str, deed: Deed, detail: Mapping[str, Any]) -> None:
         said = deed.detail(detail)
+        if deed.entry is not None:
+            self.applied.add((deed.entry, event))
         self.undone.events.append(
             CardEvent(
                 card.key, deed.at, event, card.customer_id, deed.by, deed.where, said, deed.entry
@@ -144,7 +148,7 @@ async def open_table(
     by_key = {card_key(number): number for number in numbers}
     held = await store.hold_cards(connection, by_key)
     present = await store.cards_of(connection, customers)
-    applied = await store.applied_entries(connection, entries) if entries else frozenset()
+    applied = await store.applied_entries(connection, entries) if entries else set()
     return CardTable(held.now, held.cards, present, await card_types(connection), applied)
 
 

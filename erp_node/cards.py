@@ -45,4 +45,6 @@ async def _answer(desk: CardDesk, question: "Question[Asked] | None") -> Reply |
     if question is None:
         return None
     headers = question.headers
-    return reply(desk, headers, await desk.counter.serve(question.till, headers.id, question.data))
+    served = desk.counter.serve(question.till, headers.id, question.data, question.left_s)
+    answer = await served
+    return reply(desk, headers, answer) if answer is not None else None

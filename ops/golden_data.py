@@ -363,6 +363,8 @@ DATA: dict[str, tuple[BaseModel, BaseModel]] = {
             scope="all.customers",
             version=5,
             card=FULL_CARD,
+            blocked=SMALL_CARD,
+            blocked_version=2,
         ),
         CardGiven(refusal="customer.unknown"),
     ),

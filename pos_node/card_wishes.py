@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from contracts.cards import ASSIGNABLE, Card, card_key
+from contracts.cards import ASSIGNABLE, Card, CardBlocked, card_key
 from contracts.customers import Customer
 from contracts.reference import CardType, Choice
 from contracts.settings import Settings
-from pos_node.card_views import ShownCard
+from pos_node.card_views import ShownCard, present_card
 from pos_node.refusal import Refusal
+from pos_node.store.cards import CardChange
 from pos_node.store.reference import read_entries
 from web.problems import FieldProblem
 
@@ -82,10 +83,7 @@ def check_required(kind: CardType | None, customer: Customer) -> None:
 def check_card(look: Look, customer_id: UUID, number: str) -> None:
     """Raises Refusal when this till knows that a card cannot be this customer's (CARD-2, CARD-4, CARD-7)."""
     held, named = look.held, {"number": number}
-    blocked_here = {
-        card_key(one.number) for one in look.cards if one.number and one.state == "blocked"
-    }
-    if card_key(number) in blocked_here or (held is not None and held.state == "blocked"):
+    if card_key(number) in _blocked(look) or (held is not None and held.state == "blocked"):
         raise at_number("card.blocked", named)
     if held is not None and held.customer_id not in (None, customer_id):
         raise at_number("card.in_use", named)
@@ -101,6 +99,20 @@ def check_card(look: Look, customer_id: UUID, number: str) -> None:
         raise at_number("card.voucher_has_value", named)
 
 
+def check_room(look: Look, change: CardChange) -> None:
+    """Raises Refusal `card.customer_has_one` when the customer would have a second card (CARD-2), `card.blocked` when
+    the card to be blocked is so already: somebody else was faster."""
+    present = present_card(look.cards)
+    if isinstance(change, CardBlocked):
+        key = card_key(change.number)
+        if key in _blocked(look):
+            raise at_number("card.blocked", {"number": change.number})
+        if change.replacement is None or (present and card_key(present.number or "") == key):
+            return
+    if present is not None:
+        raise Refusal("card.customer_has_one", {"number": present.number or ""})
+
+
 def check_reason(connection: sqlite3.Connection, reason: str) -> None:
     reasons = [one.code for one in read_entries(connection, Choice) if one.list == "block_reason"]
     if reason not in reasons:
@@ -113,6 +125,11 @@ def check_reason(connection: sqlite3.Connection, reason: str) -> None:
 def at_number(code: str, params: dict[str, str]) -> Refusal:
     """The field of the number is marked."""
     return Refusal(code, params, [FieldProblem("number", code, params)])
+
+
+def _blocked(look: Look) -> set[str]:
+    """The customer's cards that work no longer, as they are shown here."""
+    return {card_key(one.number) for one in look.cards if one.number and one.state == "blocked"}
 
 
 def _value_of(customer: Customer, name: str) -> object:

@@ -39,6 +39,7 @@ from pos_node.card_wishes import (
     check_card,
     check_reason,
     check_required,
+    check_room,
     choose_type,
 )
 from pos_node.customers import refuse_gone
@@ -111,14 +112,14 @@ class Cards:
     async def reserve(self, customer_id: UUID, wish: CardWish, who: Account) -> float:
         """Has the ERP verify and lock a card as soon as its number is read; for how many seconds (CARD-15).
 
-        `give` then uses this lock. Raises Refusal as `give` does.
+        `give` then uses this lock. Raises Refusal as `give` does, but for card.customer_has_one: the customer's
+        present card may be about to be blocked.
         """
         _check_right(who, ASSIGN_RIGHT)
         look = await self._store.read(self._look, customer_id, wish.number)
         number = wish.number or ""
         check_card(look, customer_id, number)
         kind = await self._type_of(customer_id, look, wish)
-        check_required(kind, look.customer)
         self._check_online()
         card = Wanted(number=number, type=kind.code if kind else None)
         return (await self._locks.reserve(customer_id, card)).left_s
@@ -171,7 +172,6 @@ class Cards:
         number = wish.number or ""
         check_card(look, customer_id, number)
         kind = await self._type_of(customer_id, look, wish)
-        check_required(kind, look.customer)
         if kind is not None and kind.form == "virtual":
             return await self._request(customer_id, look, kind, who, block)
         card = Wanted(number=number, type=kind.code if kind else None)
@@ -182,13 +182,15 @@ class Cards:
 
     async def _type_of(self, customer_id: UUID, look: Look, wish: CardWish) -> CardType | None:
         """The type that a card gets; None where it has one in the ERP, or needs none. Raises Refusal as
-        `choose_type` does.
+        `choose_type` and `check_required` do.
 
-        Whoever could not tell the type is asked for it only once the ERP does not know the card either (CARD-5,
-        CARD-6).
+        A number this till does not know may be predefined in the ERP, or a voucher's: before a cashier is asked for
+        the type, or for what it requires, the ERP is (CARD-4, CARD-5, CARD-6).
         """
         try:
-            return choose_type(wish, look.types, look.held)
+            kind = choose_type(wish, look.types, look.held)
+            check_required(kind, look.customer)
+            return kind
         except Refusal as refusal:
             if wish.number is None or wish.type is not None or look.held is not None:
                 raise
@@ -199,7 +201,8 @@ class Cards:
     async def _verified(
         self, customer_id: UUID, look: Look, card: Wanted, who: Account, block: CardBlocked | None
     ) -> Given:
-        """Asks for the lock, then confirms; a customer the ERP does not have yet gets the card by the journal."""
+        """Asks for the lock, then confirms. A customer of whom changes are on their way to the ERP gets the card by the
+        journal, after them: the ERP has it locked, but has not given it yet."""
         self._check_online()
         locked = await self._locks.use(customer_id, card)
         if not look.known_to_erp:
@@ -220,7 +223,8 @@ class Cards:
     async def _request(
         self, customer_id: UUID, look: Look, kind: CardType, who: Account, block: CardBlocked | None
     ) -> Given:
-        """A virtual card: at once where the ERP answers, otherwise when it can (CARD-9)."""
+        """A virtual card: at once where the ERP answers, otherwise when it can (CARD-9). With a block it comes by the
+        journal, too: right after the block, in the same order at the ERP."""
         request_id, author = self._new_id(), self._author(who)
         if block is None and look.known_to_erp and self._online():
             issue = CardIssue(
@@ -241,8 +245,7 @@ class Cards:
     async def _keep(self, given: CardGiven) -> Given:
         """Stores what the ERP has given, before the feed brings it."""
         assert given.card is not None
-        data = CardData(given.card, given.version, given.scope or ALL)
-        await self._store.write(rows.put_card, data, priority=Priority.CASHIER)
+        await self._store.write(_put_given, given, priority=Priority.CASHIER)
         return Given("issued", "card.issued", shown_card(given.card))
 
     async def _issued(self, customer_id: UUID, number: str) -> Given:
@@ -277,9 +280,7 @@ class Cards:
             look = self._look(connection, change.customer_id, wanted.number if wanted else None)
             if wanted is not None:
                 check_card(look, change.customer_id, wanted.number)
-            present = present_card(look.cards)
-            if present is not None and not isinstance(change, CardBlocked):
-                raise Refusal("card.customer_has_one", {"number": present.number or ""})
+            check_room(look, change)
             record_change(connection, change, Stamp(self._pos_id, self._new_id(), change.author.at))
 
     def _look(self, connection: sqlite3.Connection, customer_id: UUID, number: str | None) -> Look:
@@ -313,6 +314,14 @@ class Cards:
 def _check_right(who: Account, right: str) -> None:
     if right not in who.rights:
         raise Refusal("right.missing", {"right": right})
+
+
+def _put_given(connection: sqlite3.Connection, given: CardGiven) -> None:
+    """The card, and the one that was blocked for it."""
+    if given.blocked is not None:
+        rows.put_card(connection, CardData(given.blocked, given.blocked_version, ALL))
+    if given.card is not None:
+        rows.put_card(connection, CardData(given.card, given.version, given.scope or ALL))
 
 
 def _wanted(change: CardChange) -> Wanted | None:

@@ -19,9 +19,10 @@ from erp_node.imports.rows import reason_of
 from erp_node.imports.stored import Fault, Stored, cannot_store, store_good
 from erp_node.refusals import UNKNOWN, Refusal
 from erp_node.store import customers as customer_rows
+from erp_node.store.cards import owners_of
 from erp_node.store.customers import Held
 from erp_node.store.pool import Connection, Pool
-from erp_node.store.transaction import transact
+from erp_node.store.transaction import Moved, transact
 
 Step = tuple[str, HeldCard]
 """What happens to a card, and the card afterwards."""
@@ -168,8 +169,13 @@ async def _store(connection: Connection, rows: Sequence[CardRow], by: str) -> St
     """Decides and writes within a transaction."""
     codes = [row.fields.customer for row in rows if row.fields.customer is not None]
     owners = await customer_rows.code_owners(connection, codes) if codes else {}
-    customers = await customer_rows.lock_customers(connection, owners.values()) if owners else {}
-    table = await open_table(connection, [row.fields.number for row in rows], owners.values())
+    numbers = [row.fields.number for row in rows]
+    present = await owners_of(connection, {card_key(number) for number in numbers})
+    held = {*owners.values(), *present}
+    customers = await customer_rows.lock_customers(connection, held) if held else {}
+    table = await open_table(connection, numbers, owners.values())
+    if any(card.customer_id not in {None, *held} for card in table.cards.values()):
+        raise Moved  # between looking and holding
     deed = Deed(by, "import", table.now)
     done = Stored()
     for row in rows:

@@ -86,6 +86,12 @@ async def cards_of(database: Database, customers: Collection[UUID]) -> dict[UUID
     return {row["customer_id"]: row["number_key"] for row in rows}
 
 
+async def owners_of(database: Database, keys: Collection[str]) -> set[UUID]:
+    """The customers who have one of these cards, blocked ones too."""
+    rows = await database.fetch(SQL["owners_of"], list(keys))
+    return {row["customer_id"] for row in rows}
+
+
 async def write_locks(connection: Connection, cards: Sequence[HeldCard]) -> None:
     """Stores the locks of cards that are held."""
     locks = [card.lock for card in cards]
@@ -162,11 +168,11 @@ async def add_events(connection: Connection, events: Sequence[CardEvent]) -> Non
 
 async def applied_entries(
     connection: Connection, entries: Collection[UUID]
-) -> frozenset[tuple[UUID, str]]:
+) -> set[tuple[UUID, str]]:
     """Which of these journal entries gave or blocked a card before, under whatever number they came then: the entry
     and the event."""
     rows = await connection.fetch(SQL["applied_entries"], list(entries))
-    return frozenset((row["entry"], row["event"]) for row in rows)
+    return {(row["entry"], row["event"]) for row in rows}
 
 
 async def find_card(database: Database, key: str) -> HeldCard | None:

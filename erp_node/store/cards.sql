@@ -1,7 +1,8 @@
 -- Cards, their locks and what happened to them.
 
 -- name: lock_rows
--- In one order, so that two transactions that want the same cards wait for each other in turn.
+-- In one order, so that two transactions that want the same cards wait for each other in turn. (Rows that are only made
+-- come after those that were there: two that deadlock over such a one are done again, store.transaction.)
 SELECT number_key, pos_id, token, until, customer_id, question FROM card_lock
 WHERE number_key = ANY ($1::text[])
 ORDER BY number_key
@@ -26,6 +27,9 @@ SELECT nextval('card_token') AS token FROM generate_series(1, $1);
 -- name: cards_of
 -- The card that works, of each of these customers.
 SELECT customer_id, number_key FROM card WHERE customer_id = ANY ($1::uuid[]) AND state <> 'blocked';
+
+-- name: owners_of
+SELECT DISTINCT customer_id FROM card WHERE number_key = ANY ($1::text[]) AND customer_id IS NOT NULL;
 
 -- name: write_locks
 UPDATE card_lock l SET pos_id = n.pos_id, token = n.token, until = n.until, customer_id = n.customer_id,

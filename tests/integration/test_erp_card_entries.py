@@ -292,3 +292,64 @@ async def test_card_13_the_next_card_that_was_refused_is_refused_again_to_a_rest
     assert (await cards(pool))[0][:2] == ("C1", "active")
     told = [(code, params["why"]) for _, code, params in await verdicts(pool, "p1")]
     assert told == [("card.undone", "card.in_use")] * 2
+
+
+async def test_i9_an_entry_that_changed_nothing_changes_nothing_later(
+    pool: Pool, intake: Intake, p2: TillJournal
+) -> None:
+    ada = await store_customer(pool, retail("A"))
+    before, after, id = TillJournal("p1"), TillJournal("p1", "epoch-2"), uuid4()
+    await apply_batch(
+        intake, [p2.entry(assigned(ada, "C1")), before.entry_again(assigned(ada, "C1"), id)]
+    )
+    await pool.execute("UPDATE card SET customer_id = NULL")
+    await apply_batch(intake, [after.entry_again(assigned(ada, "C1"), id)])
+    assert [owner for *_, owner, _ in await cards(pool)] == [None]
+
+
+async def test_i9_an_entry_that_comes_twice_in_a_batch_is_applied_once(
+    pool: Pool, intake: Intake, p2: TillJournal
+) -> None:
+    ada = await store_customer(pool, retail("A"))
+    before, after, id = TillJournal("p1"), TillJournal("p1", "epoch-2"), uuid4()
+    batch = [
+        before.entry_again(assigned(ada, "C1"), id),
+        p2.entry(blocked(ada, "C1")),
+        after.entry_again(assigned(ada, "C1"), id),
+    ]
+    assert await apply_batch(intake, batch) == [None] * 3
+    assert await cards(pool) == [("C1", "blocked", ada, 2)]
+    assert await verdicts(pool, "p1") == []
+
+
+async def test_card_9_a_virtual_card_taken_away_since_is_not_refused_to_a_restored_till(
+    pool: Pool, intake: Intake
+) -> None:
+    ada = await store_customer(pool, retail("A", email="ada@example.com"))
+    before, after, id = TillJournal("p1"), TillJournal("p1", "epoch-2"), uuid4()
+    wish = CardRequested(customer_id=ada, request_id=uuid4(), type="mail", author=ANNA)
+    await apply_batch(intake, [before.entry_again(wish, id)])
+    await pool.execute("UPDATE card SET customer_id = NULL")
+    await apply_batch(intake, [after.entry_again(wish, id)])
+    assert [owner for *_, owner, _ in await cards(pool)] == [None]
+    assert await verdicts(pool, "p1") == []
+
+
+async def test_card_13_a_block_whose_next_card_cannot_even_be_decided_is_not_half_applied(
+    pool: Pool, intake: Intake, p1: TillJournal
+) -> None:
+    ada = await store_customer(pool, retail("A"))
+    await pool.execute(
+        "INSERT INTO reference (key, kind, record) VALUES ('card_type/post', 'card_type', $1)",
+        '{"kind": "card_type", "code": "post", "form": "physical", "required_fields": ["postal_code"]}',
+    )
+    await apply_batch(intake, [p1.entry(assigned(ada, "C1"))])
+    await pool.execute(
+        "UPDATE customer SET record = jsonb_set(record, '{addresses}', '[7]') WHERE id = $1", ada
+    )
+    then = Wanted(number="C2", type="post")
+    block = CardBlocked(customer_id=ada, number="C1", reason="lost", replacement=then, author=ANNA)
+    [bad] = await apply_batch(intake, [p1.entry(block)])
+    assert bad is not None
+    assert bad.code == "failed"
+    assert [state for _, state, *_ in await cards(pool)] == ["active"]

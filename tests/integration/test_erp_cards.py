@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -35,6 +36,7 @@ from messaging.responder import BadRequest
 from tests.databases import Database, Migrate
 from tests.erp import (
     ANNA,
+    NOON,
     Time,
     deliver,
     enrol,
@@ -249,6 +251,23 @@ async def test_i9_a_lock_given_back_by_a_question_that_comes_again(tills: Tills,
         assert registry.decode(answer.body).data == CardReleased(number="C1", released=True)
 
 
+async def test_card_15_a_question_past_its_deadline_is_not_acted_upon(
+    tills: Tills, pool: Pool, ada: UUID, bob: UUID
+) -> None:
+    """Others that were asked together with it are."""
+    late = CardLock(customer_id=ada, card=Wanted(number="C1", type="new"))
+    asked = question("p1", late, expires_at=NOON + timedelta(seconds=0.3))
+    async with pool.acquire() as connection:
+        holds = connection.transaction()
+        await holds.start()
+        await connection.execute("INSERT INTO card_lock (number_key) VALUES ('C1')")
+        waiting = asyncio.create_task(tills.lock("p2", "C2", bob))
+        assert await answer_lock(tills.desk, asked) is None
+        assert (await waiting).token
+        await holds.rollback()
+    assert await pool.fetchval("SELECT count(*) FROM card_lock WHERE token IS NOT NULL") == 1
+
+
 async def test_card_15_a_lock_given_back_is_free_at_once(
     tills: Tills, ada: UUID, bob: UUID
 ) -> None:
@@ -344,6 +363,12 @@ async def test_card_13_the_next_card_takes_the_place_of_the_blocked_one_in_one_s
     given = await tills.confirm("p1", "C2", ada, locked.token, blocks="C1", reason="stolen")
     assert given.card
     assert given.card.number == "C2"
+    assert given.blocked
+    assert (given.blocked.number, given.blocked.state, given.blocked_version) == (
+        "C1",
+        "blocked",
+        2,
+    )
     rows = await pool.fetch("SELECT number, state, reason, version FROM card ORDER BY number")
     assert [tuple(row) for row in rows] == [
         ("C1", "blocked", "stolen", 2),
