@@ -92,7 +92,8 @@ ORDER BY t.at DESC LIMIT $1;
 -- seen at one moment. A customer that got a new record but no words yet keeps its marks, and progress
 -- marked later than it waits with it. One that cannot be sent is withdrawn from those who have it: every till
 -- then holds the same, whenever it came. Reference data that was deleted is withdrawn, too: what tills are told
--- is deleted never comes back, and a setting or an operator may.
+-- is deleted never comes back, and a setting or an operator may. A card is withdrawn even from a feed that never had
+-- it: the till that gave it has it from the answer.
 WITH picked AS MATERIALIZED (
     SELECT id, scope, kind, entity, value FROM feed_mark ORDER BY id LIMIT $1
 ),
@@ -195,6 +196,7 @@ news AS MATERIALIZED (
       AND CASE ready.kind
           WHEN 'progress' THEN true
           WHEN 'verdict' THEN known.seq IS NULL
+          WHEN 'card' THEN known.seq IS NULL OR ready.hash IS DISTINCT FROM known.hash
           ELSE ready.hash IS DISTINCT FROM known.hash
       END
 ),

@@ -90,11 +90,12 @@ def _work(
 
 
 def hunt(job: Job, mutant: Mutant, most: int = MOST_SEEDS) -> Hunted:
-    """Plays seeds from 0 on with the bug switched on, until one violates an invariant."""
+    """Plays seeds from 0 on with the bug switched on, until one violates an invariant that the product without it
+    does not."""
     began = time.monotonic()
-    with mutant.switched_on():
-        for seed in range(most):
+    for seed in range(most):
+        with mutant.switched_on():
             played = job.play(draw_schedule(seed))
-            if played.violations:
-                return Hunted(mutant.name, seed + 1, played.violations[0], time.monotonic() - began)
+        if played.violations and not job.play(draw_schedule(seed)).violations:
+            return Hunted(mutant.name, seed + 1, played.violations[0], time.monotonic() - began)
     return Hunted(mutant.name, None, "", time.monotonic() - began)

@@ -47,6 +47,14 @@ def _draw_lock(rng: random.Random, shape: Shape) -> Given:
     }  # fmt: skip
 
 
+def _draw_race(rng: random.Random, shape: Shape) -> Given:
+    first, second = some_place(rng), rng.random()
+    return some_till(rng, shape) | {
+        "place": first, "other_place": second, "number": _draw_number(rng),
+        "leaves": rng.random() < 0.5, "after": round(rng.uniform(0.0, 0.3), 3),
+    }  # fmt: skip
+
+
 def _draw_office(rng: random.Random, shape: Shape) -> Given:
     change = rng.choice(("block", "block", "take", "points", "make"))
     return {"number": _draw_number(rng), "change": change}
@@ -132,6 +140,22 @@ async def _lock_one(world: World, till: TillProcess, given: Given) -> None:
             )
 
 
+def _race(world: World, given: Given) -> None:
+    """Two tills want a card for two customers: one has it locked, and leaves it so, or gives it; the other gives it."""
+    first = given["till"] % len(world.tills)
+    till, other = world.tills[first], world.tills[first - 1]
+    if till.node is not None:
+        begins = _lock_one(world, till, given | {"then": "leave"})
+        till.do(begins if given["leaves"] else _give_one(world, till, given))
+    if other.node is not None:
+        other.do(_give_later(world, other, given))
+
+
+async def _give_later(world: World, till: TillProcess, given: Given) -> None:
+    await asyncio.sleep(given["after"])
+    await _give_one(world, till, given | {"place": given["other_place"]})
+
+
 _CHANGES = {
     "block": "UPDATE card SET state = 'blocked', reason = 'lost' WHERE number_key = $1",
     "take": "UPDATE card SET customer_id = NULL WHERE number_key = $1 AND state = 'active'",
@@ -153,5 +177,6 @@ KINDS = (
     Kind("card_give", _give, _draw_give, weight=6, fault=False, about="card"),
     Kind("card_block", _block, _draw_block, weight=2, fault=False, about="card"),
     Kind("card_locked", _lock, _draw_lock, weight=3, fault=False, about="card"),
+    Kind("card_race", _race, _draw_race, weight=2, fault=False, about="card"),
     Kind("erp_card", _in_office, _draw_office, weight=1.5, fault=False, about="card"),
 )

@@ -353,3 +353,15 @@ async def test_card_13_a_block_whose_next_card_cannot_even_be_decided_is_not_hal
     assert bad is not None
     assert bad.code == "failed"
     assert [state for _, state, *_ in await cards(pool)] == ["active"]
+
+
+async def test_sync_4_a_card_whose_customer_went_at_once_is_withdrawn_from_whoever_has_it_from_an_answer(
+    pool: Pool, intake: Intake, feed: Feed, p1: TillJournal
+) -> None:
+    ada = await store_customer(pool, retail("A"), everywhere=False, centres=("C1",))
+    await apply_batch(intake, [p1.entry(assigned(ada, "C1"))])
+    await pool.execute("UPDATE customer SET state = 'deleted' WHERE id = $1", ada)
+    await sequence(pool)
+    reader = Reader(feed, "centre.C1.customers")
+    await reader.catch_up()
+    assert reader.rows["card/C1"].state == "withdrawn"
