@@ -359,9 +359,11 @@ async def test_sync_4_a_card_whose_customer_went_at_once_is_withdrawn_from_whoev
     pool: Pool, intake: Intake, feed: Feed, p1: TillJournal
 ) -> None:
     ada = await store_customer(pool, retail("A"), everywhere=False, centres=("C1",))
+    await sequence(pool)
+    reader = Reader(feed, "centre.C1.customers")
+    await reader.catch_up()
     await apply_batch(intake, [p1.entry(assigned(ada, "C1"))])
     await pool.execute("UPDATE customer SET state = 'deleted' WHERE id = $1", ada)
     await sequence(pool)
-    reader = Reader(feed, "centre.C1.customers")
     await reader.catch_up()
     assert reader.rows["card/C1"].state == "withdrawn"
