@@ -58,8 +58,9 @@ def decide_unblock(card: HeldCard, scene: Scene) -> HeldCard | Refusal:
     return structs.replace(card, state="active", reason=None)
 
 
-def decide_change(card: HeldCard, edit: CardEdit) -> HeldCard | Refusal:
-    """The card with other points, value or state, or why it does not get them (CARD-4). A blocked one stays so."""
+def decide_change(card: HeldCard, edit: CardEdit, scene: Scene) -> HeldCard | Refusal:
+    """The card with other points, value or state, or why it does not get them (CARD-4). A blocked one stays so.
+    `scene` is that of the card's customer, who may have another card since this one was set aside (CARD-2)."""
     if not card.version:
         return unknown_card(card)
     after = structs.replace(
@@ -71,6 +72,8 @@ def decide_change(card: HeldCard, edit: CardEdit) -> HeldCard | Refusal:
     )
     if card.state != after.state and "blocked" in (card.state, after.state):
         return Refusal("card.blocked", {"number": card.number}, "state")
+    if after.serves and not card.serves and scene.present not in (None, card.key):
+        return Refusal("card.customer_has_one", {"number": scene.present or ""}, "state")
     refusal = _refuse_kind(after)
     if refusal is not None and _refuse_kind(card) is None:  # what SQL made so is let be
         return refusal

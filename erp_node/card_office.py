@@ -129,12 +129,12 @@ async def change_card(
 ) -> HeldCard:
     """Gives a card other points, value or state (CARD-4).
 
-    Raises CardRefused: card.unknown, card.changed_meanwhile, card.blocked, card.voucher_only,
+    Raises CardRefused: card.unknown, card.changed_meanwhile, card.blocked, card.customer_has_one, card.voucher_only,
     card.voucher_without_points, card.voucher_not_reusable, card.voucher_has_value.
     """
 
     def change(card: HeldCard, scene: Scene, asker: Asker) -> HeldCard | Refusal:
-        return decide_change(card, edit)
+        return decide_change(card, edit, scene)
 
     return await _change(pool, number, actor, "changed", change, expected_version)
 

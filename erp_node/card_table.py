@@ -133,7 +133,7 @@ class CardTable:
         """A customer has at most one card that works (I5)."""
         if before.customer_id is not None and self.present.get(before.customer_id) == before.key:
             del self.present[before.customer_id]
-        if after.customer_id is not None and after.state != "blocked":
+        if after.customer_id is not None and after.serves:
             self.present[after.customer_id] = after.key
 
 

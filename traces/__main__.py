@@ -27,6 +27,9 @@ Files = Annotated[
 Customers = Annotated[
     list[str] | None, typer.Option("--customer", help="id, or how it begins; several times")
 ]
+Cards = Annotated[
+    list[str] | None, typer.Option("--card", help="its number in the trace; several times")
+]
 Tills = Annotated[list[str] | None, typer.Option("--till", help="its id; several times")]
 Types = Annotated[
     list[str] | None,
@@ -108,6 +111,7 @@ def _record(wanted: "Wanted") -> int:
 def show(
     files: Files,
     customer: Customers = None,
+    card: Cards = None,
     till: Tills = None,
     type_: Types = None,
     outcome: Outcomes = None,
@@ -124,7 +128,7 @@ def show(
     from traces.svg import draw
 
     trace = _read(files)
-    chosen = _chosen(trace, customer, till, type_, outcome, since, until, background)
+    chosen = _chosen(trace, customer, card, till, type_, outcome, since, until, background)
     found = choose(find_conversations(trace.lines), chosen)
     if not found:
         _tell_none(trace, chosen)
@@ -146,6 +150,7 @@ def show(
 def stats(
     files: Files,
     customer: Customers = None,
+    card: Cards = None,
     till: Tills = None,
     type_: Types = None,
     outcome: Outcomes = None,
@@ -156,7 +161,7 @@ def stats(
     from traces.stats import count, table_of
 
     trace = _read(files)
-    chosen = _chosen(trace, customer, till, type_, outcome, since, until, background=True)
+    chosen = _chosen(trace, customer, card, till, type_, outcome, since, until, background=True)
     lines = [line for line in trace.lines if chosen.takes(line)]
     if not lines:
         _tell_none(trace, chosen)
@@ -217,6 +222,7 @@ def _tell_none(trace: Trace, chosen: Chosen) -> None:
 def _chosen(
     trace: Trace,
     customer: list[str] | None,
+    card: list[str] | None,
     till: list[str] | None,
     type_: list[str] | None,
     outcome: list[str] | None,
@@ -226,6 +232,7 @@ def _chosen(
 ) -> Chosen:
     return Chosen(
         customers=tuple(customer or ()),
+        cards=tuple(card or ()),
         tills=tuple(one.removeprefix("pos.") for one in till or ()),
         types=tuple(type_ or ()),
         outcomes=tuple(outcome or ()),

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 from traces.conversations import Conversation
 from traces.record import Line
-from traces.subjects import customers_of, is_background, tills_of
+from traces.subjects import cards_of, customers_of, is_background, tills_of
 
 MOST_NAMED = 20
 """Of what there is instead of what somebody looked for."""
@@ -17,11 +17,13 @@ MOST_NAMED = 20
 class Chosen:
     """Every condition that is given must hold; within one, any of its values.
 
-    `types` are patterns as of file names (`customer.*`). `customers` are ids or their beginnings.
+    `types` are patterns as of file names (`customer.*`). `customers` are ids or their beginnings, `cards` numbers as
+    the trace has them.
     `background`: signs of life and sweeps as well.
     """
 
     customers: tuple[str, ...] = ()
+    cards: tuple[str, ...] = ()
     tills: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
     outcomes: tuple[str, ...] = ()
@@ -39,6 +41,7 @@ class Chosen:
             and (not self.outcomes or line.outcome in self.outcomes)
             and (not self.tills or not tills_of(line).isdisjoint(self.tills))
             and (not self.customers or self._names(line))
+            and (not self.cards or not cards_of(line).isdisjoint(self.cards))
         )
 
     def _names(self, line: Line) -> bool:
@@ -52,6 +55,7 @@ def unmet(lines: Sequence[Line], chosen: Chosen) -> Iterator[str]:
         ("till", chosen.tills, Chosen(tills=chosen.tills, background=True), _tills),
         ("outcome", chosen.outcomes, Chosen(outcomes=chosen.outcomes, background=True), _outcomes),
         ("customer", chosen.customers, Chosen(customers=chosen.customers), _customers),
+        ("card", chosen.cards, Chosen(cards=chosen.cards), cards_of),
     ):
         if wanted and not any(alone.takes(line) for line in lines):
             names = sorted({name for line in lines for name in there(line)})

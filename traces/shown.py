@@ -9,7 +9,7 @@ from rich.text import Text
 
 from traces.conversations import Conversation, Link, Step
 from traces.record import Line
-from traces.subjects import counted, detail_of, verdicts_of
+from traces.subjects import counted, detail_of, refusal_of, verdicts_of
 
 _GOOD = frozenset({"ok"})
 _SIGNS = {"out": "→", "in": "←"}
@@ -50,7 +50,9 @@ def milliseconds(seconds: float) -> str:
 
 
 def _title(conversation: Conversation) -> Text:
-    bad = any(step.line.outcome not in _GOOD for step in conversation.steps)
+    bad = any(
+        step.line.outcome not in _GOOD or refusal_of(step.line) for step in conversation.steps
+    )
     return Text(title_of(conversation), style="bold red" if bad else "bold")
 
 

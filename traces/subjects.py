@@ -106,8 +106,43 @@ def detail_of(line: Line) -> str:
             return f"{data.get('outcome')}, {counted(len(data.get('rows', [])), 'row')}"
         case "erp.refused":
             return f"{data.get('code')}"
+        case type_ if type_.startswith("card."):
+            place = f"{entry.epoch[:8]}/{entry.seq}" if entry else ""
+            return "  ".join(one for one in (place, *_about_card(data)) if one)
         case _:
             return f"{entry.epoch[:8]}/{entry.seq}" if entry else ""
+
+
+def cards_of(line: Line) -> frozenset[str]:
+    """The numbers of the cards a message names."""
+    data = line.data
+    parts = [data.get(part) for part in ("card", "replacement", "blocked")]
+    parts += [row.get("record") for row in rows_of(line, "card")]
+    named = [one.get("number") for one in parts if isinstance(one, dict)]
+    named += [data.get("number"), data.get("blocks")]
+    return frozenset(one for one in named if isinstance(one, str))
+
+
+def refusal_of(line: Line) -> str:
+    """Why what was asked was refused, as an answer says; nothing for what was not."""
+    return str(line.data.get("code" if line.type == "erp.refused" else "refusal") or "")
+
+
+def _about_card(data: dict[str, Any]) -> Iterator[str]:
+    """Which cards, and what came of it."""
+    card = data.get("card")
+    number = data.get("number") or (card.get("number") if isinstance(card, dict) else None)
+    yield str(number or "")
+    if isinstance(after := data.get("replacement"), dict):
+        yield f"then {after.get('number')}"
+    if data.get("blocks"):
+        yield f"instead of {data['blocks']}"
+    if data.get("refusal"):
+        yield f"refused {data['refusal']}"
+    elif data.get("token"):
+        yield f"token {data['token']}"
+    if "released" in data:
+        yield "released" if data["released"] else "was over"
 
 
 def counted(number: int, what: str) -> str:

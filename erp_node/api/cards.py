@@ -76,7 +76,7 @@ def cards_router(services: ErpServices) -> APIRouter:
         after: CardNumber | None = None,
         limit: Limit = 100,
     ) -> CardPage:
-        """A customer's cards: the one that works, if any, and those that were blocked (CARD-2)."""
+        """A customer's cards: the one that works, if any, and those that do not any more (CARD-2)."""
         await customers.find_customer(pool, customer_id)
         found = await card_office.list_cards(
             pool, customer_id=customer_id, after=after, limit=limit
@@ -161,8 +161,11 @@ def cards_router(services: ErpServices) -> APIRouter:
         limit: Limit = 100,
     ) -> CardHistory:
         """Who did what with a card, where and when; also what was only asked or refused."""
-        await card_office.find_card(pool, number)
         lines = await card_office.list_history(pool, number, before=before, limit=limit)
+        if (
+            not lines
+        ):  # of a number that nobody has yet, and somebody asked for, there is something to tell
+            await card_office.find_card(pool, number)
         older = lines[-1].id if len(lines) == limit else None
         return CardHistory(rows=[CardEventShown.of(line) for line in lines], next=older)
 

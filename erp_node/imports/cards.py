@@ -24,6 +24,8 @@ from erp_node.store.customers import Held
 from erp_node.store.pool import Connection, Pool
 from erp_node.store.transaction import Moved, transact
 
+NOBODY = UUID(int=0)
+
 Step = tuple[str, HeldCard]
 """What happens to a card, and the card afterwards."""
 
@@ -57,7 +59,8 @@ async def import_cards(
     on_progress: Callable[[int], None] = lambda read: None,
     by: str = "import",
 ) -> ImportReport:
-    """Imports cards from CSV or JSON Lines: new ones are predefined, those that are there get what a row says.
+    """Imports cards from CSV or JSON Lines: new ones are predefined, those that are there get what a row says, in the
+    file's order: a card that is blocked before its customer gets the next one.
 
     imports.load.load_rows says how, and what is raised besides asyncpg.PostgresError.
     """
@@ -72,16 +75,18 @@ async def import_cards(
         good = [row for row, fault in faults if not fault]
         return bad.plus(await store_good(good, together, lambda row, error: cannot_store(error)))
 
-    return await load_rows(path, CARDS, store, rejects_path=rejects_path, on_progress=on_progress)
+    return await load_rows(
+        path, CARDS, store, rejects_path=rejects_path, on_progress=on_progress, at_once=1
+    )
 
 
 def decide_card(
-    fields: CardFields, card: HeldCard, scene: Scene, asker: Asker
+    fields: CardFields, card: HeldCard, scene: Scene, own: Scene, asker: Asker
 ) -> list[Step] | Fault:
     """What a row makes of a card, one step after the other; none when it is so already. `scene` is that of the
-    customer the row names."""
+    customer the row names, `own` that of the one who has the card."""
     steps: list[Step] = []
-    for event, decide in _decisions(fields, card, scene, asker):
+    for event, decide in _decisions(fields, card, scene, own, asker):
         before = steps[-1][1] if steps else card
         after = decide(before)
         if isinstance(after, Refusal):
@@ -92,7 +97,7 @@ def decide_card(
 
 
 def _decisions(
-    fields: CardFields, card: HeldCard, scene: Scene, asker: Asker
+    fields: CardFields, card: HeldCard, scene: Scene, own: Scene, asker: Asker
 ) -> Iterator[tuple[str, Callable[[HeldCard], HeldCard | Refusal]]]:
     blocks = fields.state == "blocked"
     if not card.version:
@@ -102,7 +107,7 @@ def _decisions(
         edit = CardEdit(
             None if blocks else fields.state, fields.points, fields.value, fields.reusable
         )
-        yield "changed", lambda before: decide_change(before, edit)
+        yield "changed", lambda before: decide_change(before, edit, own)
     if blocks:
         yield "blocked", lambda before: _block(before, scene.customer, fields.reason or "")
     elif fields.customer is not None and not _has_it(scene.customer, card):
@@ -173,24 +178,31 @@ async def _store(connection: Connection, rows: Sequence[CardRow], by: str) -> St
     present = await owners_of(connection, {card_key(number) for number in numbers})
     held = {*owners.values(), *present}
     customers = await customer_rows.lock_customers(connection, held) if held else {}
-    table = await open_table(connection, numbers, owners.values())
+    table = await open_table(connection, numbers, held)
     if any(card.customer_id not in {None, *held} for card in table.cards.values()):
         raise Moved  # between looking and holding
     deed = Deed(by, "import", table.now)
     done = Stored()
     for row in rows:
         customer = _customer(row.fields, owners, customers)
-        done = done.plus(_apply(table, row, customer, deed))
+        owner = customers.get(table.card(row.fields.number).customer_id or NOBODY)
+        done = done.plus(_apply(table, row, customer, owner, deed))
     await write_cards(connection, table.take())
     return done
 
 
-def _apply(table: CardTable, row: CardRow, customer: Held | Fault | None, deed: Deed) -> Stored:
+def _apply(
+    table: CardTable,
+    row: CardRow,
+    customer: Held | Fault | None,
+    owner: Held | None,
+    deed: Deed,
+) -> Stored:
     if isinstance(customer, Fault):
         return Stored(bad=[customer.of(row)])
     card = table.card(row.fields.number)
     asker = Asker(None, None, table.now)
-    steps = decide_card(row.fields, card, table.scene(customer), asker)
+    steps = decide_card(row.fields, card, table.scene(customer), table.scene(owner), asker)
     if isinstance(steps, Fault):
         return Stored(bad=[steps.of(row)])
     before = card

@@ -98,8 +98,10 @@ async def load_rows(
     *,
     rejects_path: Path,
     on_progress: Callable[[int], None],
+    at_once: int = AT_ONCE,
 ) -> ImportReport:
-    """Reads CSV or JSON Lines; batches of good rows are stored as they come.
+    """Reads CSV or JSON Lines; batches of good rows are stored as they come, so many at once: one, where a row may
+    rest on one of the batch before.
 
     `on_progress` is told how many bytes of the file are done. Bad rows go to the CSV `rejects_path`
     (line, column, reason, row), which is replaced, and is only there when there are any. Stopped in
@@ -111,7 +113,7 @@ async def load_rows(
     async with AsyncExitStack() as stack:
         rejects = stack.enter_context(Rejects(rejects_path))
         batches = stack.enter_context(closing(_batches(path, form)))
-        stored = _stored(batches, store)
+        stored = _stored(batches, store, at_once)
         async for batch, outcome in await stack.enter_async_context(aclosing(stored)):
             rejects.write([*batch.bad, *outcome.bad])
             done = done.plus(outcome, len(batch.bad) + len(outcome.bad))
@@ -129,16 +131,18 @@ class _Batch(Generic[R]):
 
 
 async def _stored(
-    batches: Iterator[_Batch[R]], store: Callable[[Sequence[R]], Coroutine[Any, Any, Stored]]
+    batches: Iterator[_Batch[R]],
+    store: Callable[[Sequence[R]], Coroutine[Any, Any, Stored]],
+    at_once: int,
 ) -> AsyncGenerator[tuple[_Batch[R], Stored], None]:
-    """Each batch and what became of it, in order; two are being stored at a time."""
+    """Each batch and what became of it, in order; so many are being stored at a time."""
     storing: deque[tuple[_Batch[R], asyncio.Task[Stored]]] = deque()
     following = asyncio.create_task(asyncio.to_thread(next, batches, None))
     try:
         while (batch := await following) is not None:
             following = asyncio.create_task(asyncio.to_thread(next, batches, None))
             storing.append((batch, asyncio.create_task(store(batch.rows))))
-            if len(storing) == AT_ONCE:
+            if len(storing) == at_once:
                 yield storing[0][0], await storing[0][1]
                 storing.popleft()
         while storing:

@@ -110,8 +110,8 @@ async def write_cards(connection: Connection, writes: Sequence[CardWrite]) -> No
     """Stores cards that are held. Raises asyncpg.UniqueViolationError when a customer would have two (I5)."""
     made = [one for one in writes if one.made]
     changed = [one for one in writes if not one.made]
-    for blocked in (True, False):
-        if some := [one for one in changed if (one.card.state == "blocked") == blocked]:
+    for serves in (False, True):
+        if some := [one for one in changed if one.card.serves == serves]:
             await _change(connection, some)
     if made:
         await connection.execute(

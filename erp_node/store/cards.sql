@@ -26,7 +26,8 @@ SELECT nextval('card_token') AS token FROM generate_series(1, $1);
 
 -- name: cards_of
 -- The card that works, of each of these customers.
-SELECT customer_id, number_key FROM card WHERE customer_id = ANY ($1::uuid[]) AND state <> 'blocked';
+SELECT customer_id, number_key FROM card 
+WHERE customer_id = ANY ($1::uuid[]) AND state IN ('active', 'confirmed', 'received');
 
 -- name: owners_of
 SELECT DISTINCT customer_id FROM card WHERE number_key = ANY ($1::text[]) AND customer_id IS NOT NULL;
@@ -49,7 +50,7 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::bigi
 ORDER BY n.number;
 
 -- name: change_cards
--- Blocked ones are written by a call of their own, before the others: store.cards.write_cards.
+-- Those that work no longer are written by a call of their own, before the others: store.cards.write_cards.
 UPDATE card c SET state = n.state, customer_id = n.customer_id, reason = n.reason, token = n.token, type = n.type,
     points = n.points, reusable = n.reusable, value = n.value, version = n.version, changed_by = n.changed_by,
     changed_where = n.changed_where, changed_at = NULL

@@ -6,6 +6,7 @@ from datetime import datetime
 from itertools import groupby
 from uuid import UUID
 
+from contracts.cards import ASSIGNABLE
 from erp_node.card_rules import virtual_number
 from simulation.checkers.history import History, Made, Violation
 from simulation.checkers.observed import CardEventSeen, ErpSeen, Seen, TillSeen
@@ -103,7 +104,7 @@ def _owners(card: str, events: list[CardEventSeen]) -> Iterator[Violation]:
 def _one_each(erp: ErpSeen) -> Iterator[Violation]:
     owners: dict[str, str] = {}
     for card in erp.cards:
-        if card.customer is None or card.state == "blocked":
+        if card.customer is None or card.state not in ASSIGNABLE:
             continue
         if card.customer in owners:
             cards = f"{owners[card.customer]} and {card.key}"

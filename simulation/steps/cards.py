@@ -145,8 +145,8 @@ def _race(world: World, given: Given) -> None:
     first = given["till"] % len(world.tills)
     till, other = world.tills[first], world.tills[first - 1]
     if till.node is not None:
-        begins = _lock_one(world, till, given | {"then": "leave"})
-        till.do(begins if given["leaves"] else _give_one(world, till, given))
+        begin = _lock_one if given["leaves"] else _give_one
+        till.do(begin(world, till, given | {"then": "leave"}))
     if other.node is not None:
         other.do(_give_later(world, other, given))
 

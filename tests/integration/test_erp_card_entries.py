@@ -367,3 +367,45 @@ async def test_sync_4_a_card_whose_customer_went_at_once_is_withdrawn_from_whoev
     await sequence(pool)
     await reader.catch_up()
     assert reader.rows["card/C1"].state == "withdrawn"
+
+
+RACES: tuple[tuple[str, dict[str, str]], ...] = (
+    ("UPDATE card SET customer_id = $2 WHERE number = 'C1' AND $1::uuid IS NOT NULL", {"centre.C2.customers": "C1"}),
+    ("UPDATE card SET customer_id = NULL WHERE customer_id = $1 AND $2::uuid IS NOT NULL", {}),
+    ("UPDATE customer SET centres = '{C2}' WHERE id = $1 AND $2::uuid IS NOT NULL", {"centre.C2.customers": "C1"}),
+    ("UPDATE customer SET state = 'inactive' WHERE id = $1 AND $2::uuid IS NOT NULL", {}),
+    ("UPDATE card SET state = 'blocked', reason = 'lost' WHERE $1::uuid <> $2::uuid", {"all": "C1"}),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "then"), RACES)
+async def test_i2_a_card_changed_again_before_it_was_numbered_leaves_where_it_was(
+    pool: Pool, intake: Intake, feed: Feed, p1: TillJournal, change: str, then: dict[str, str]
+) -> None:
+    ada = await store_customer(pool, retail("A"), everywhere=False, centres=("C1",))
+    bob = await store_customer(pool, retail("B"), everywhere=False, centres=("C2",))
+    await sequence(pool)
+    await apply_batch(intake, [p1.entry(assigned(ada, "C1"))])
+    async with pool.acquire() as other, other.transaction():
+        await other.execute(change, ada, bob)
+        await sequence(pool)
+        assert list(await shown(feed, *SCOPES)) == ["centre.C1.customers card/C1"]
+    await sequence(pool)
+    found = await shown(feed, *SCOPES)
+    assert list(found) == [f"{scope} card/{number}" for scope, number in then.items()]
+
+
+async def test_i3_sql_neither_sets_a_cards_version_back_nor_writes_its_number_otherwise(
+    pool: Pool, intake: Intake, p1: TillJournal
+) -> None:
+    ada = await store_customer(pool, retail("A"))
+    await apply_batch(intake, [p1.entry(assigned(ada, "C1"))])
+    await pool.execute("UPDATE card SET points = 5")
+    await pool.execute("UPDATE card SET version = 1")
+    assert [version for *_, version in await cards(pool)] == [2]
+    for wrong in (
+        "UPDATE card SET number = 'c1'",
+        "INSERT INTO card (number, version) VALUES ('C9', 0)",
+    ):
+        with pytest.raises(asyncpg.CheckViolationError):
+            await pool.execute(wrong)

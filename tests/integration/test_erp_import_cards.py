@@ -396,3 +396,23 @@ async def test_the_example_of_the_documents_can_be_imported(importer: Importer, 
     )
     header, *rows = example.splitlines()
     assert await importer.table(*rows, header=header) == report(created=len(rows))
+
+
+async def test_card_13_a_card_blocked_by_a_row_makes_room_for_a_later_one_however_far_away(
+    importer: Importer, pool: Pool
+) -> None:
+    for n in range(40):
+        who = await store_customer(pool, retail(f"R-{n}", phone="0478"))
+        await pool.execute(
+            "INSERT INTO card (number, type, customer_id) VALUES ($1, 'gold', $2)", f"OLD{n}", who
+        )
+    done = await importer.table(
+        *(f"OLD{n},,,blocked,lost,,,," for n in range(40)),
+        *(f"FILL{n},physical,gold,,,,,," for n in range(BATCH - 40)),
+        *(f"NEW{n},physical,gold,,,,,,R-{n}" for n in range(40)),
+    )
+    assert done.rejected == 0
+    served = await pool.fetchval(
+        "SELECT count(*) FROM card WHERE state = 'active' AND customer_id IS NOT NULL"
+    )
+    assert served == 40

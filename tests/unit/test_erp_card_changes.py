@@ -116,7 +116,7 @@ CHANGED: tuple[tuple[HeldCard, CardEdit, str | None, str | None], ...] = (
 def test_card_4_what_of_a_card_can_be_changed(
     there: HeldCard, edit: CardEdit, code: str | None, at: str | None
 ) -> None:
-    decided = decide_change(there, edit)
+    decided = decide_change(there, edit, scene())
     if isinstance(decided, Refusal):
         assert (decided.code, decided.field) == (code, at)
         return
@@ -127,3 +127,14 @@ def test_card_4_what_of_a_card_can_be_changed(
         if (value := getattr(edit, name)) is not None
     }
     assert decided == structs.replace(there, **given)
+
+
+@pytest.mark.parametrize(
+    ("present", "code"), [(None, None), ("C1", None), ("C2", "card.customer_has_one")]
+)
+def test_card_2_a_card_that_was_set_aside_works_again_unless_its_customer_has_another(
+    present: str | None, code: str | None
+) -> None:
+    there = card(state="inactive", customer_id=ADA.id)
+    decided = decide_change(there, CardEdit(state="active"), scene(present=present))
+    assert code_of(decided) == code

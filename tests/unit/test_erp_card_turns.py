@@ -112,11 +112,13 @@ class Counted:
                 owner = PEOPLE.get(there.customer_id) if there.customer_id else None
                 self._put(decide_unblock(there, self.table.scene(owner)), "unblocked")
             case "state":
-                self._put(decide_change(there, CardEdit(state=deal.state)), "changed")
+                owner = PEOPLE.get(there.customer_id) if there.customer_id else None
+                around = self.table.scene(owner)
+                self._put(decide_change(there, CardEdit(state=deal.state), around), "changed")
 
     def check(self) -> None:
         """I4, I5, CARD-2."""
-        working = [one for one in self.table.cards.values() if one.state != "blocked"]
+        working = [one for one in self.table.cards.values() if one.serves]
         owners = [one.customer_id for one in working if one.customer_id is not None]
         assert len(owners) == len(set(owners))
         assert all(one.lock is None or one.lock.token <= len(self.tokens) for one in working)

@@ -4,6 +4,7 @@ from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any, cast
+from uuid import UUID
 from xml.etree import ElementTree
 
 import pytest
@@ -11,7 +12,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from ops.__main__ import app
-from tests.traces import ADA, BOB, NOON, Script, a_search, an_edit, body_of, handled, sent
+from tests.traces import ADA, BOB, NAMES, NOON, Script, a_search, an_edit, body_of, handled, sent
 from traces.chosen import Chosen, choose
 from traces.conversations import Conversation, find_conversations
 from traces.differ import find_partings
@@ -390,3 +391,24 @@ def test_a_trace_of_the_bus_alone_is_drawn_from_its_senders() -> None:
     names = [one.text for one in root.iter() if one.get("class") == "node"]
     assert names == ["bus", "pos.lyon-1"]
     assert drawing.count("marker-end") == 1
+
+
+def test_a_lock_of_a_card_shows_which_card_and_what_came_of_it(folder: Path) -> None:
+    script, number = Script(), "2900012345"
+    asked = {"customer_id": str(ADA), "card": {"number": number, "type": "plastic"}}
+    granted: dict[str, Any] = {"number": number, "token": 7, "lasts_s": 60.0}
+    refused = {"number": number, "refusal": "card.locked", "params": {}}
+    for place, answer in enumerate((granted, refused)):
+        ask, reply = 2 * place + 1, 2 * place + 2
+        question = body_of("card.lock", asked, number=ask)
+        told = body_of("card.locked", answer, number=reply, origin="erp", causation=UUID(int=ask))
+        script.add(10 * place, "pos.lyon-1", sent(question, "comptoir.rpc", "card"))
+        script.add(10 * place + 5, "pos.lyon-1", handled(told, "pos.lyon-1.reply"))
+    file = str(script.write(folder))
+    masked = NAMES.number(number)
+    said = _run("show", file, "--card", masked)
+    assert f"card.locked  {masked}  token 7" in said
+    assert f"card.locked  {masked}  refused card.locked" in said
+    assert f"--card {number}: in no line; there are {masked}" in _run(
+        "show", file, "--card", number
+    )

@@ -28,14 +28,14 @@ CREATE TABLE card (
     value          numeric(12, 2) CHECK (value >= 0),
     token          bigint,                          -- of the lock under which it was assigned
     request_id     uuid UNIQUE,                     -- what a virtual one was made for
-    version        bigint NOT NULL DEFAULT 1,
+    version        bigint NOT NULL DEFAULT 1 CHECK (version > 0),
     wire           text NOT NULL DEFAULT '',        -- as tills are sent it
     changed_by     text NOT NULL DEFAULT session_user,
     changed_where  text NOT NULL DEFAULT 'sql',
     changed_at     timestamptz NOT NULL DEFAULT clock_timestamp()
 );
--- I5: a customer has at most one card that works.
-CREATE UNIQUE INDEX card_of_customer ON card (customer_id) WHERE state <> 'blocked';
+-- I5: a customer has at most one card that works (contracts.cards.ASSIGNABLE).
+CREATE UNIQUE INDEX card_of_customer ON card (customer_id) WHERE state IN ('active', 'confirmed', 'received');
 CREATE INDEX card_of_any_customer ON card (customer_id) WHERE customer_id IS NOT NULL;
 
 CREATE TABLE card_event (
@@ -89,12 +89,15 @@ CREATE FUNCTION card_changing() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
     -- Whoever moves the customer, or begins to hold it, does not see this change: each waits for the other.
-    PERFORM FROM customer WHERE id = NEW.customer_id FOR NO KEY UPDATE;
-    IF TG_OP = 'UPDATE' THEN
-        IF upper(NEW.number COLLATE "C") <> OLD.number_key THEN
+    IF TG_OP = 'INSERT' THEN
+        PERFORM FROM customer WHERE id = NEW.customer_id FOR NO KEY UPDATE;
+    ELSE
+        PERFORM FROM customer WHERE id IN (OLD.customer_id, NEW.customer_id) ORDER BY id FOR NO KEY UPDATE;
+        IF NEW.number COLLATE "C" <> OLD.number COLLATE "C" THEN
             RAISE EXCEPTION 'card %: a number never changes', OLD.number USING ERRCODE = 'check_violation';
         END IF;
         NEW.id := OLD.id;
+        NEW.version := greatest(NEW.version, OLD.version);
         IF (NEW.form, NEW.type, NEW.state, NEW.customer_id, NEW.points, NEW.reason, NEW.reusable, NEW.value)
             IS DISTINCT FROM
            (OLD.form, OLD.type, OLD.state, OLD.customer_id, OLD.points, OLD.reason, OLD.reusable, OLD.value)
@@ -181,13 +184,18 @@ LANGUAGE plpgsql AS $$
 DECLARE
     marked bigint;
 BEGIN
+    -- Where it was is marked as well, not only where a feed has it: what was marked before may be numbered while this
+    -- transaction is open, unseen by it.
     EXECUTE $sql$
         WITH changed AS MATERIALIZED (
-            SELECT n.id, n.state, n.customer_id
+            SELECT n.id, n.state, n.customer_id, o.state AS was, o.customer_id AS whose
             FROM new_rows n JOIN old_rows o ON o.id = n.id AND o.version <> n.version
         )
         INSERT INTO feed_mark (scope, kind, entity)
         SELECT scope, 'card', id FROM changed, card_scopes(state, customer_id) AS scope
+        UNION
+        SELECT scope, 'card', id FROM changed, card_scopes(was, whose) AS scope
+        WHERE (was, whose) IS DISTINCT FROM (state, customer_id)
         UNION
         SELECT e.scope, 'card', id FROM changed JOIN feed_entry e ON e.entity = id AND e.kind = 'card'
     $sql$;
@@ -218,10 +226,24 @@ CREATE TRIGGER card_updated AFTER UPDATE ON card
 CREATE TRIGGER card_removed BEFORE DELETE OR TRUNCATE ON card
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_removal('inactive');
 
--- A card goes where its customer goes. The version moves with it: at equal version what a till has stays.
+-- A card goes where its customer goes, and leaves where its customer was. The version moves with it: at equal version
+-- what a till has stays.
 CREATE FUNCTION cards_follow() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+    EXECUTE $sql$
+        INSERT INTO feed_mark (scope, kind, entity)
+        SELECT scope, 'card', card.id
+        FROM new_rows n JOIN old_rows o USING (id) JOIN card ON card.customer_id = n.id AND card.state <> 'blocked',
+        LATERAL (
+            SELECT customer_scopes(o.everywhere, o.centres)
+            UNION ALL
+            SELECT 'pos.' || pos_id FROM till_holding WHERE customer_id = n.id
+        ) AS was (scope)
+        WHERE o.state = 'active' AND o.is_customer
+          AND (n.state, n.is_customer, n.everywhere, n.centres)
+              IS DISTINCT FROM (o.state, o.is_customer, o.everywhere, o.centres)
+    $sql$;
     EXECUTE $sql$
         UPDATE card SET version = card.version + 1
         FROM new_rows n JOIN old_rows o USING (id)
