@@ -4,6 +4,7 @@ Interfaces, messages and traces carry the code and its parameters; the text is l
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from string import Formatter
@@ -29,7 +30,7 @@ class _AsWritten(dict[str, str]):
 
 def text(code: str, params: Mapping[str, str] = _NO_PARAMS, language: Language = FALLBACK) -> str:
     """The text of a code with its parameters filled in; `field`, a path, is shown by its label, `why`, a code, by its
-    text.
+    text, `until`, a moment, by its time of day here.
 
     A code without text (a newer partner's) stands for itself: people see it rather than nothing.
     """
@@ -39,10 +40,20 @@ def text(code: str, params: Mapping[str, str] = _NO_PARAMS, language: Language =
     shown = dict(params)
     if "field" in params:
         shown["field"] = field_label(params["field"], language)
+    if "until" in params:
+        shown["until"] = _time_of_day(params["until"])
     if "why" in params:
         others = {name: value for name, value in params.items() if name != "why"}
         shown["why"] = text(params["why"], others, language)
     return template.format_map(_AsWritten(shown))
+
+
+def _time_of_day(moment: str) -> str:
+    """In this machine's time zone; what is no moment stays as it is."""
+    try:
+        return datetime.fromisoformat(moment).astimezone().strftime("%H:%M:%S")
+    except ValueError:
+        return moment
 
 
 def field_label(path: str, language: Language = FALLBACK) -> str:

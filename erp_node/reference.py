@@ -8,6 +8,7 @@ from typing import get_args
 from contracts.customers import Code, Country
 from contracts.reference import (
     REFERENCE_KINDS,
+    CardType,
     Centre,
     Entry,
     Operator,
@@ -23,6 +24,12 @@ from erp_node.store import reference as store
 from erp_node.store import tills
 from erp_node.store.pool import Database, Pool
 from web.passwords import Passwords
+
+REQUIRABLE = (
+    "birth_date", "code", "email", "extra_phone", "first_name", "last_name", "name", "phone", "postal_code",
+    "tax_number", "title",
+)  # fmt: skip
+"""What a card may require of its customer (CARD-3); the postal code is the main address's."""
 
 _CODE = re.compile(get_args(Code)[1].metadata[0].pattern)
 _COUNTRY = re.compile(get_args(Country)[1].metadata[0].pattern)
@@ -179,6 +186,12 @@ def check_record(record: Entry) -> None:
     if isinstance(record, Centre) and not _COUNTRY.fullmatch(record.country or "FR"):
         text = f"{record.country!r} is not two capital letters, as FR"
         raise WrongRecord("request.wrong_form", "country", text, {"example": "FR"})
+    if isinstance(record, CardType):
+        for place, name in enumerate(record.required_fields):
+            if name not in REQUIRABLE:
+                wrong = {"choices": ", ".join(REQUIRABLE)}
+                text = f"{name!r} is none of {wrong['choices']}"
+                raise WrongRecord("request.no_choice", f"required_fields.{place}", text, wrong)
     if isinstance(record, Operator):
         for centre in record.centres:
             _check_centre(centre)

@@ -54,7 +54,6 @@ class ErpSettings(NodeSettings):
     smtp_url: Annotated[
         str | None,
         Field(
-            pattern=r"^smtps?://",
             description="mail server for letters to customers, smtp://user:password@host:587 or smtps://host; "
             "without it they wait",
         ),
@@ -84,6 +83,12 @@ class ErpSettings(NodeSettings):
     log_level: Annotated[
         str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="least level logged")
     ] = "INFO"
+
+    @field_validator("smtp_url", "smtp_from", mode="before")
+    @classmethod
+    def _may_be_left_empty(cls, text: object) -> object:
+        """As files of settings have it where there is none."""
+        return None if text == "" else text
 
     @field_validator("smtp_url")
     @classmethod

@@ -39,7 +39,15 @@ def read_smtp_url(url: str) -> SmtpAddress:
     except ValueError:
         host = port = None
         parts = None
-    if parts is None or not host or port == 0 or parts.path.strip("/") or parts.query:
+    if (
+        parts is None
+        or parts.scheme not in ("smtp", "smtps")
+        or not host
+        or port == 0
+        or parts.path.strip("/")
+        or parts.query
+        or (parts.username is None) != (parts.password is None)
+    ):
         raise ValueError("write smtp://user:password@host:port, odd signs of a password as %XX")
     tls = parts.scheme == "smtps"
     user = unquote(parts.username) if parts.username else None

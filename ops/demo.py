@@ -25,7 +25,7 @@ from ops.process import NodeProcess, NotReady
 from ops.progress import ConsoleProgress
 from ops.services import PrivateServer, Services, start_private_broker, start_services
 from ops.story import Cast, cards, editing, play, searching, sync
-from ops.suggestions import Address, Example, recording, suggestions
+from ops.suggestions import Address, Example, operating, recording, suggestions
 from ops.system import (
     ADMIN,
     CASHIER,
@@ -148,6 +148,8 @@ async def _show(console: Console, system: System) -> None:
     if system.services.broker is not None:
         bus = recording(system.bus_url, system.erp_env["COMPTOIR_AMQP_ADMIN_URL"])
         _say(console, f"Record what goes over the bus, in another terminal:\n{bus}\n")
+    _say(console, f"Ask what is stuck, in another terminal:\n{operating(system.erp_env)}\n")
+    _say(console, "The letters with the numbers of virtual cards are shown here.")
     _say(console, "Ctrl-C stops everything and leaves nothing behind.")
 
 
@@ -163,8 +165,9 @@ async def _examples(system: System) -> tuple[Example, Example | None]:
     try:
         rows = (await admin.get("/customers", state="active", limit=500))["rows"]
         own = [row for row in rows if row["is_customer"] and _may(row["availability"], centre)]
+        own = [row for row in own if row["kind"] == "retail"]
         if not own:
-            raise SystemFailed(f"no customer of {centre} among the first 500")
+            raise SystemFailed(f"no person of {centre} among the first 500")
         other = await _foreign(system, admin, centre)
     finally:
         await admin.close()

@@ -42,7 +42,8 @@ class Look:
 def choose_type(wish: CardWish, types: Sequence[CardType], held: Card | None) -> CardType | None:
     """The type of the card to be given; None for a voucher, which has none (CARD-5).
 
-    Raises Refusal: `card.no_type`, `card.choose_type`, `card.type_unknown`, `card.number_missing`.
+    Raises Refusal: `card.no_type`, `card.choose_type`, `card.type_unknown`, `card.made_otherwise`,
+    `card.virtual_has_no_number`, `card.number_missing`.
     """
     if held is not None and held.form == "voucher":
         return None
@@ -59,6 +60,10 @@ def choose_type(wish: CardWish, types: Sequence[CardType], held: Card | None) ->
             "card.choose_type", choices, [FieldProblem("type", "card.choose_type", choices)]
         )
     chosen = next((one for one in visible if wish.type in (None, one.code)), None)
+    if chosen is None and held is not None and wish.number is not None:
+        raise at_number("card.made_otherwise", {"number": wish.number})
+    if chosen is None and any(one.code == wish.type and one.visible for one in types):
+        raise at_number("card.virtual_has_no_number", {"type": wish.type or ""})
     if chosen is None:
         params = {"type": wish.type or ""}
         raise Refusal(
@@ -110,7 +115,14 @@ def check_room(look: Look, change: CardChange) -> None:
         if change.replacement is None or (present and card_key(present.number or "") == key):
             return
     if present is not None:
-        raise Refusal("card.customer_has_one", {"number": present.number or ""})
+        raise has_one(present)
+
+
+def has_one(present: ShownCard) -> Refusal:
+    """Of the customer whose card this is; a virtual one may still be on its way."""
+    if present.number is None:
+        return Refusal("card.on_its_way")
+    return Refusal("card.customer_has_one", {"number": present.number})
 
 
 def check_reason(connection: sqlite3.Connection, reason: str) -> None:

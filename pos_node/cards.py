@@ -41,6 +41,7 @@ from pos_node.card_wishes import (
     check_required,
     check_room,
     choose_type,
+    has_one,
 )
 from pos_node.customers import refuse_gone
 from pos_node.journal import Stamp, record_change
@@ -106,7 +107,7 @@ class Cards:
         _check_right(who, ASSIGN_RIGHT)
         look = await self._store.read(self._look, customer_id, wish.number)
         if (present := present_card(look.cards)) is not None:
-            raise Refusal("card.customer_has_one", {"number": present.number or ""})
+            raise has_one(present)
         return await self._give(customer_id, look, wish, who, None)
 
     async def reserve(self, customer_id: UUID, wish: CardWish, who: Account) -> float:

@@ -67,7 +67,14 @@ def cards_router(till: Till) -> APIRouter:
     async def give_card(
         customer_id: UUID, wanted: Wanted, who: person, request: Request
     ) -> CardOutcome:
-        """Gives a card: at once, unless the ERP must confirm (CARD-8); a virtual one is asked for (CARD-9)."""
+        """Gives a card: at once, unless the ERP must confirm (CARD-8); a virtual one is asked for (CARD-9).
+
+        Refusals: `card.in_use`, `card.blocked`, `card.inactive`, `card.customer_has_one`, `card.on_its_way`,
+        `card.no_type`, `card.choose_type`, `card.type_unknown`, `card.made_otherwise`, `card.number_missing`,
+        `card.virtual_has_no_number`, `card.field_required`, `card.voucher_not_reusable`, `card.voucher_has_value`,
+        `customer.unknown`, `customer.deleted`, `customer.anonymised`, `right.missing`; where the ERP must confirm also
+        `card.locked`, `card.lock_lost`, `card.unknown`, `card.verify_offline` and `card.unconfirmed`.
+        """
         given = await till.cards.give(customer_id, _wish(wanted), who.account)
         return await _outcome(till, given, language_of(request))
 
@@ -83,13 +90,12 @@ def cards_router(till: Till) -> APIRouter:
         type: Annotated[str | None, Query(max_length=60)] = None,
     ) -> CardReserved:
         """Has the ERP verify and lock a card as soon as its number is read: what cannot be given is known before the
-        form is filled in (CARD-15). Giving the card uses the lock; it ends by itself."""
+        form is filled in (CARD-15). Giving the card uses the lock; it ends by itself. A customer who has a card is no
+        reason to refuse: it may be about to be blocked. Other refusals are those of giving the card."""
         lasts = await till.cards.reserve(customer_id, CardWish(number, type), who.account)
         return CardReserved(number=number, lasts_s=round(lasts, 1))
 
-    @router.delete(
-        "/customers/{customer_id}/cards/{number}/reservation", responses=problems(401, 404)
-    )
+    @router.delete("/customers/{customer_id}/cards/{number}/reservation", responses=problems(401))
     async def release_card(customer_id: UUID, number: NumberAsked, who: person) -> CardReleased:
         """Gives a reserved card back."""
         return CardReleased(number=number, released=await till.cards.release(customer_id, number))
@@ -101,7 +107,11 @@ def cards_router(till: Till) -> APIRouter:
     async def block_card(
         customer_id: UUID, number: NumberAsked, wanted: Block, who: person, request: Request
     ) -> CardOutcome:
-        """Blocks a card for a reason of the ERP's list, and gives the next in the same step (CARD-12, CARD-13)."""
+        """Blocks a card for a reason of the ERP's list, and gives the next in the same step (CARD-12, CARD-13).
+
+        Refusals: `card.not_theirs`, `card.blocked`, `card.reason_unknown`, `right.missing`, and those of giving the
+        next card: then nothing is blocked.
+        """
         then = _wish(wanted.new_card) if wanted.new_card else None
         given = await till.cards.block(customer_id, number, wanted.reason, then, who.account)
         language = language_of(request)

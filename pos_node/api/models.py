@@ -195,6 +195,7 @@ class BlockWanted(BaseModel):
 class CardOutcome(Shown):
     """What came of it: `card.issued`, `card.virtual_requested`, or `card.is_blocked` and no card."""
 
+    code: str = Field(description="stable; decide by it", examples=["card.issued"])
     card: CardShown | None
 
 

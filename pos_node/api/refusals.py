@@ -29,6 +29,7 @@ STATUS = {
     "card.choose_type": 422,
     "card.type_unknown": 422,
     "card.number_missing": 422,
+    "card.virtual_has_no_number": 422,
     "card.field_required": 422,
     "card.reason_unknown": 422,
     "card.verify_offline": 503,

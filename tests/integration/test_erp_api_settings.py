@@ -143,6 +143,14 @@ async def test_a_mistyped_field_of_a_record_is_refused_by_name(api: Api) -> None
     assert await reference.list_of(api.pool, "centre") == []
 
 
+async def test_card_3_a_card_requires_fields_that_customers_have(api: Api) -> None:
+    wanted = {"form": "physical", "required_fields": ["phone", "shoe_size"]}
+    problem = await api.send("PUT", "/reference/card_type/gold", wanted, status=422)
+    assert [(one["name"], one["code"]) for one in problem["fields"]] == [
+        ("required_fields.1", "request.no_choice")
+    ]
+
+
 async def test_rights_an_operator_gets_a_password_that_is_never_shown(api: Api) -> None:
     wanted = {
         "name": "Marie",

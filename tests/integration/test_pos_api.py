@@ -320,6 +320,8 @@ async def test_a_client_that_asks_for_no_language_gets_the_tills(
     await till.settings(language="fr")
     french = await nobody.get("/customers")
     assert french.headers["Content-Language"] == "fr"
+    other = await nobody.get("/customers", headers={"Accept-Language": "de, pl;q=0.5"})
+    assert other.headers["Content-Language"] == "fr"
     english = await nobody.get("/customers", headers={"Accept-Language": "en"})
     assert english.headers["Content-Language"] == "en"
 

@@ -170,8 +170,13 @@ async def test_card_5_none_one_or_a_choice_of_types(
     assert code(await give(anne, number="C1")) == (422, "card.choose_type")
     assert code(await give(anne, number="C1", type="hidden")) == (422, "card.type_unknown")
     assert code(await give(anne, type="plastic")) == (422, "card.number_missing")
+    await types(till, PLASTIC, STRICT, MAIL)
+    refused = await give(anne, number="C1", type="mail")
+    assert code(refused) == (422, "card.virtual_has_no_number")
+    await bring(till, Card(number="G1", type="strict"))
+    assert code(await give(anne, number="G1", type="plastic")) == (409, "card.made_otherwise")
     shown = (await anne.get(f"/customers/{ADA}/cards")).json()
-    assert [one["code"] for one in shown["types"]] == ["plastic", "strict"]
+    assert [one["code"] for one in shown["types"]] == ["mail", "plastic", "strict"]
     assert code(await give(anne, number="C1", type="plastic")) == (201, "card.issued")
 
 
@@ -395,7 +400,7 @@ async def test_card_9_a_virtual_card_comes_at_once_or_after_reconnecting(
     asked = await give(anne, type="mail")
     assert code(asked) == (201, "card.virtual_requested")
     assert await cards(anne) == [(None, "active", True)]
-    assert code(await give(anne, type="mail")) == (409, "card.customer_has_one")
+    assert code(await give(anne, type="mail")) == (409, "card.on_its_way")
     till.go_online()
     refused = await give(anne, BOB, type="mail")
     assert code(refused) == (422, "card.field_required")

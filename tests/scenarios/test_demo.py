@@ -79,7 +79,7 @@ async def _paste(lines: list[str], folder: Path) -> None:
     )
     out, _ = await shell.communicate("\n".join(said[:end]).encode())
     answers = [json.loads(line) for line in out.decode().splitlines()]
-    status, listed, search, chosen, edited, changed, seen, tills, french = answers
+    status, listed, search, chosen, edited, changed, seen, *cards, tills, french = answers
     assert status["complete"]
     assert listed["rows"] is not None
     assert search["state"] == "found"
@@ -87,6 +87,10 @@ async def _paste(lines: list[str], folder: Path) -> None:
     assert chosen["id"] == edited["id"] == changed["id"] == seen["id"]
     assert edited["record"]["phone"] == "+33 4 72 00 00 01"
     assert changed["record"]["email"] == seen["record"]["email"] == "new@example.org"
+    given, shown, replaced, blocked, history = cards
+    assert (given["code"], shown["state"]) == ("card.issued", "active")
+    assert (replaced["card"]["number"], blocked["reason"]) == ("2900012346", "lost")
+    assert [one["event"] for one in history["rows"]][:1] == ["blocked"]
     assert len(tills["rows"]) == 2
     assert french["banner"]["text"].startswith("Aucun résultat")
 

@@ -121,13 +121,27 @@ def test_a_password_goes_to_a_mail_server_elsewhere_encrypted_only() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["smtp://", "smtp://erp:hu/sh@mail", "smtp://mail/x", "http://hush"]
+    "url",
+    [
+        "smtp://",
+        "smtp://erp:hu/sh@mail",
+        "smtp://mail/x",
+        "http://hush",
+        "mail",
+        "smtp://hush@mail",
+    ],
 )
 def test_what_is_no_mail_server_is_told_without_its_password(config: Path, url: str) -> None:
     config.write_text(f'{MAIL}smtp_url = "{url}"\n')
     told = wrong()
     assert told.startswith(f"{config}: smtp_url: ")
     assert "hu" not in told.removeprefix(f"{config}")
+
+
+def test_no_mail_server_may_be_written_as_an_empty_one(config: Path) -> None:
+    config.write_text(f'{WHOLE}smtp_url = ""\nsmtp_from = ""\n')
+    settings = load(ErpSettings)
+    assert (settings.smtp_url, settings.smtp_from) == (None, None)
 
 
 def test_letters_need_a_sender_and_it_has_an_address(config: Path) -> None:

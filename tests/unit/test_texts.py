@@ -2,6 +2,7 @@
 
 import ast
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from string import Formatter
@@ -179,3 +180,13 @@ def test_parameters_are_filled_in_and_fields_are_named_as_people_do() -> None:
 def test_a_missing_parameter_or_text_shows_itself() -> None:
     assert text("customer.no_edit_right") == "Insufficient permissions to edit customer {name}"
     assert text("customer.of_next_year", {"name": "x"}, "fr") == "customer.of_next_year"
+
+
+def test_a_moment_is_shown_as_its_time_of_day_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Paris")
+    time.tzset()
+    until = {"until": "2026-03-01T12:30:05+00:00"}
+    assert text("card.locked", until).endswith("until 13:30:05")
+    assert text("card.locked", {"until": "noon"}).endswith("until noon")
+    monkeypatch.undo()
+    time.tzset()
