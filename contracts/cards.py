@@ -6,7 +6,7 @@ lock, confirms or releases it, or writes into its journal what it did without as
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -64,6 +64,17 @@ class Card(Wire):
         return 0 if self.form == "voucher" else self.points
 
 
+def refuse_voucher(
+    form: CardForm, state: CardState, value: Decimal | None, *, reusable: bool
+) -> str | None:
+    """The code of why a voucher cannot be somebody's card (CARD-4), or None."""
+    if form != "voucher":
+        return None
+    if not reusable:
+        return "card.voucher_not_reusable"
+    return "card.voucher_has_value" if state != "active" and value else None
+
+
 def card_key(number: str) -> str:
     """Two numbers with the same key are the same card."""
     return number.upper()
@@ -112,6 +123,10 @@ class CardRequested(Wire):
     request_id: UUID
     type: Code
     author: Author
+
+
+CardChange: TypeAlias = CardAssigned | CardBlocked | CardRequested
+"""What a till did with a card, in its journal."""
 
 
 class CardLock(Wire):

@@ -11,8 +11,8 @@ from erp_node.card_rules import (
     Asker,
     HeldCard,
     Scene,
+    refuse_kind,
     refuse_locked,
-    refuse_voucher,
     unknown_card,
 )
 from erp_node.refusals import Refusal
@@ -32,7 +32,7 @@ def decide_make(card: HeldCard, wanted: HeldCard, scene: Scene) -> HeldCard | Re
     """A card that is predefined (CARD-4, CARD-6), in its first version, or why it cannot be. Nobody has it yet."""
     if card.version:
         return Refusal("card.exists", {"number": card.number}, "number")
-    if refusal := _refuse_type(wanted, scene) or _refuse_kind(wanted):
+    if refusal := _refuse_type(wanted, scene) or _refuse_made(wanted):
         return refusal
     return structs.replace(wanted, version=1, lock=card.lock)
 
@@ -74,10 +74,10 @@ def decide_change(card: HeldCard, edit: CardEdit, scene: Scene) -> HeldCard | Re
         return Refusal("card.blocked", {"number": card.number}, "state")
     if after.serves and not card.serves and scene.present not in (None, card.key):
         return Refusal("card.customer_has_one", {"number": scene.present or ""}, "state")
-    refusal = _refuse_kind(after)
-    if refusal is not None and _refuse_kind(card) is None:  # what SQL made so is let be
+    refusal = _refuse_made(after)
+    if refusal is not None and _refuse_made(card) is None:  # what SQL made so is let be
         return refusal
-    if card.customer_id is not None and after != card and (refusal := refuse_voucher(after)):
+    if card.customer_id is not None and after != card and (refusal := refuse_kind(after)):
         return refusal
     return after
 
@@ -97,7 +97,7 @@ def _refuse_type(card: HeldCard, scene: Scene) -> Refusal | None:
     return None
 
 
-def _refuse_kind(card: HeldCard) -> Refusal | None:
+def _refuse_made(card: HeldCard) -> Refusal | None:
     """Why a card of its form cannot be as it is (CARD-4, CARD-10), or None."""
     if card.form == "voucher":
         return Refusal("card.voucher_without_points", field="points") if card.points else None

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from uuid import UUID
 
-from contracts.cards import CardAssigned, CardBlocked, CardRequested
+from contracts.cards import CardAssigned, CardBlocked, CardChange, CardRequested
 from contracts.journal import Verdict
 from contracts.topology import user_of
 from erp_node.card_rules import (
@@ -19,7 +19,7 @@ from erp_node.card_rules import (
     virtual_number,
 )
 from erp_node.card_table import CardTable, Deed
-from erp_node.entries import CardChange, Change
+from erp_node.entries import Change
 from erp_node.refusals import Refusal
 from erp_node.store.customers import Held
 from erp_node.store.letters import Letter

@@ -15,7 +15,15 @@ import msgspec
 from msgspec import structs
 from stdnum import luhn
 
-from contracts.cards import ASSIGNABLE, Card, CardForm, CardState, Wanted, card_key
+from contracts.cards import (
+    ASSIGNABLE,
+    Card,
+    CardForm,
+    CardState,
+    Wanted,
+    card_key,
+    refuse_voucher,
+)
 from contracts.reference import CardType
 from erp_node.refusals import UNKNOWN, Refusal
 from erp_node.store.customers import Held
@@ -226,14 +234,10 @@ def refuse_customer(customer: Held | None, centre: str | None) -> Refusal | None
     return None
 
 
-def refuse_voucher(card: HeldCard) -> Refusal | None:
-    """Why a voucher cannot be somebody's card (CARD-4), or None."""
-    named = {"number": card.number}
-    if card.form == "voucher" and not card.reusable:
-        return Refusal("card.voucher_not_reusable", named, "number")
-    if card.form == "voucher" and card.state != "active" and card.value:
-        return Refusal("card.voucher_has_value", named, "number")
-    return None
+def refuse_kind(card: HeldCard) -> Refusal | None:
+    """Why a card of its form cannot be somebody's (CARD-4), or None."""
+    code = refuse_voucher(card.form, card.state, card.value, reusable=card.reusable)
+    return Refusal(code, {"number": card.number}, "number") if code is not None else None
 
 
 def refuse_locked(card: HeldCard, asker: Asker) -> Refusal | None:
@@ -277,7 +281,7 @@ def _refuse_card(card: HeldCard, wanted: Wanted, scene: Scene) -> Refusal | None
         return Refusal("card.blocked", named, "number")
     if card.state not in ASSIGNABLE:
         return Refusal("card.inactive", named, "number")
-    return refuse_voucher(card)
+    return refuse_kind(card)
 
 
 def _is_theirs(card: HeldCard, scene: Scene) -> bool:

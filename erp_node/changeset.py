@@ -4,13 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from contracts.cards import CardChange
 from contracts.customers import code_key
 from contracts.journal import NUMBER_USED, CustomerAdded, CustomerEdited, Verdict
 from erp_node.callers import Till
 from erp_node.card_entries import apply_card_entry, numbers_in
 from erp_node.card_table import CardTable, UndoneCards, open_table, write_cards
 from erp_node.codes import codes_in_series, series_of
-from erp_node.entries import CardChange, Change, Entry
+from erp_node.entries import Change, Entry
 from erp_node.store import customers as store
 from erp_node.store.customers import Held, HistoryLine, Write
 from erp_node.store.journal import add_verdicts

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import structs
 
 from contracts import envelope, registry
-from contracts.cards import CardAssigned, CardBlocked, CardRequested
+from contracts.cards import CardChange
 from contracts.decoders import struct_of
 from contracts.envelope import MAX_BYTES, Headers, MessageError
 from contracts.journal import (
@@ -27,8 +27,6 @@ from messaging.responder import FORGED
 
 REMEMBERED = 64
 """Of this many entries per till the content is known, to tell a repeat from a number used again (I9)."""
-
-CardChange: TypeAlias = CardAssigned | CardBlocked | CardRequested
 
 Change: TypeAlias = CustomerAdded | CustomerEdited | CardChange
 """What an entry says. An edit may also be a struct with the fields of the model."""

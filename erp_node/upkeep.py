@@ -24,7 +24,8 @@ CARDS_EVERY = 300
 """Rounds between two at which locks that are long over are looked for, which reads all of them."""
 
 ASKED_DAYS = 90
-"""Who asked for a card's lock, and was refused it, is looked for no longer than this; who was given it, for ever."""
+"""Who asked for a card's lock, and whether they got it, is looked for no longer than this; who was given the card, for
+ever."""
 
 log = structlog.get_logger()
 

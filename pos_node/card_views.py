@@ -10,6 +10,7 @@ from contracts.cards import (
     Card,
     CardAssigned,
     CardBlocked,
+    CardChange,
     CardForm,
     CardRequested,
     CardState,
@@ -19,7 +20,6 @@ from contracts.cards import (
 from pos_node.customers import refuse_gone
 from pos_node.refusal import Refusal
 from pos_node.store import cards as rows
-from pos_node.store.cards import CardChange
 from pos_node.store.customers import find_customer
 
 

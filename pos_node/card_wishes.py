@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from contracts.cards import ASSIGNABLE, Card, CardBlocked, card_key
+from contracts.cards import ASSIGNABLE, Card, CardBlocked, CardChange, card_key, refuse_voucher
 from contracts.customers import Customer
 from contracts.reference import CardType, Choice
 from contracts.settings import Settings
 from pos_node.card_views import ShownCard, present_card
 from pos_node.refusal import Refusal
-from pos_node.store.cards import CardChange
 from pos_node.store.reference import read_entries
 from web.problems import FieldProblem
 
@@ -98,10 +97,9 @@ def check_card(look: Look, customer_id: UUID, number: str) -> None:
         return
     if held.state not in ASSIGNABLE:
         raise at_number("card.inactive", named)
-    if held.form == "voucher" and not held.reusable:
-        raise at_number("card.voucher_not_reusable", named)
-    if held.form == "voucher" and held.state != "active" and held.value:
-        raise at_number("card.voucher_has_value", named)
+    code = refuse_voucher(held.form, held.state, held.value, reusable=held.reusable)
+    if code is not None:
+        raise at_number(code, named)
 
 
 def check_room(look: Look, change: CardChange) -> None:

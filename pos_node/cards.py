@@ -10,6 +10,7 @@ from uuid import UUID
 from contracts.cards import (
     CardAssigned,
     CardBlocked,
+    CardChange,
     CardConfirm,
     CardGiven,
     CardIssue,
@@ -48,7 +49,7 @@ from pos_node.journal import Stamp, record_change
 from pos_node.questions import Questions
 from pos_node.refusal import Refusal
 from pos_node.store import cards as rows
-from pos_node.store.cards import CardChange, CardData
+from pos_node.store.cards import CardData
 from pos_node.store.customers import find_customer
 from pos_node.store.database import Priority, Store
 from pos_node.store.journal import count_of_customer

@@ -13,7 +13,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from contracts import changes, envelope
-from contracts.cards import CardAssigned, CardBlocked, CardRequested
+from contracts.cards import CardChange
 from contracts.customers import Customer
 from contracts.envelope import Headers
 from contracts.journal import (
@@ -33,7 +33,7 @@ from pos_node.store.journal import Entry
 from pos_node.store.notices import add_notice
 
 CustomerChange = CustomerAdded | CustomerEdited
-LocalChange = CustomerChange | CardAssigned | CardBlocked | CardRequested
+LocalChange = CustomerChange | CardChange
 
 
 @dataclass(frozen=True, slots=True)

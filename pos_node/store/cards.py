@@ -9,13 +9,11 @@ import msgspec
 from pydantic import ValidationError
 
 from contracts import envelope
-from contracts.cards import Card, CardAssigned, CardBlocked, CardRequested, row_key
+from contracts.cards import Card, CardChange, row_key
 from contracts.feed import RowStruct
 from contracts.registry import MESSAGES
 from pos_node.store import journal
 from pos_node.store.arrivals import apply_keyed
-
-CardChange = CardAssigned | CardBlocked | CardRequested
 
 _HELD = "SELECT version, state FROM card WHERE key = ?"
 _FIND = "SELECT record FROM card WHERE key = ? AND state = 'active'"
