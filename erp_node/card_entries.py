@@ -132,5 +132,5 @@ def _issue(
     if decided is not card:
         language = place.till.settings.language
         table.send(Letter(change.request_id, card.key, change.customer_id, language))
-        table.put(decided, "assigned", deed, request=change.request_id)
+    table.put(decided, "assigned", deed, request=change.request_id)
     return None

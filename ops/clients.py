@@ -10,6 +10,8 @@ Json = dict[str, Any]
 T = TypeVar("T")
 
 POLL_S = 0.02
+_LIMITS = httpx.Limits(keepalive_expiry=2.0)
+"""A connection that is idle is given up here before the node gives it up, which it may do while a request is sent."""
 
 
 class Refused(Exception):
@@ -33,7 +35,7 @@ class Client:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.http = httpx.AsyncClient(base_url=f"{url}/api/v1", timeout=30)
+        self.http = httpx.AsyncClient(base_url=f"{url}/api/v1", timeout=30, limits=_LIMITS)
 
     async def log_in(self, name: str, password: str) -> Self:
         answer = await self.send("POST", "/session", json={"name": name, "password": password})

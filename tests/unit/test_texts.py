@@ -82,7 +82,8 @@ _NO_CODES = {*MESSAGES, *get_args(Right), *RIGHTS}
 
 
 def _trees() -> Iterator[tuple[Path, ast.Module]]:
-    for path in (file for user in USERS for file in (ROOT / user).rglob("*.py")):
+    files = [file for user in USERS for file in (ROOT / user).rglob("*.py")]
+    for path in (*files, ROOT / "contracts" / "cards.py"):  # it refuses, too
         yield path, ast.parse(path.read_text("utf-8"))
 
 
