@@ -230,27 +230,29 @@ CREATE TRIGGER card_removed BEFORE DELETE OR TRUNCATE ON card
 -- what a till has stays.
 CREATE FUNCTION cards_follow() RETURNS trigger
 LANGUAGE plpgsql AS $$
+DECLARE
+    moved uuid[];
 BEGIN
+    EXECUTE $sql$
+        SELECT array_agg(id) FROM new_rows n JOIN old_rows o USING (id)
+        WHERE (n.state, n.is_customer, n.everywhere, n.centres)
+              IS DISTINCT FROM (o.state, o.is_customer, o.everywhere, o.centres)
+    $sql$ INTO moved;
+    IF moved IS NULL THEN  -- as mostly
+        RETURN NULL;
+    END IF;
     EXECUTE $sql$
         INSERT INTO feed_mark (scope, kind, entity)
         SELECT scope, 'card', card.id
-        FROM new_rows n JOIN old_rows o USING (id) JOIN card ON card.customer_id = n.id AND card.state <> 'blocked',
+        FROM old_rows o JOIN card ON card.customer_id = o.id AND card.state <> 'blocked',
         LATERAL (
             SELECT customer_scopes(o.everywhere, o.centres)
             UNION ALL
-            SELECT 'pos.' || pos_id FROM till_holding WHERE customer_id = n.id
+            SELECT 'pos.' || pos_id FROM till_holding WHERE customer_id = o.id
         ) AS was (scope)
-        WHERE o.state = 'active' AND o.is_customer
-          AND (n.state, n.is_customer, n.everywhere, n.centres)
-              IS DISTINCT FROM (o.state, o.is_customer, o.everywhere, o.centres)
-    $sql$;
-    EXECUTE $sql$
-        UPDATE card SET version = card.version + 1
-        FROM new_rows n JOIN old_rows o USING (id)
-        WHERE card.customer_id = n.id AND card.state <> 'blocked'
-          AND (n.state, n.is_customer, n.everywhere, n.centres)
-              IS DISTINCT FROM (o.state, o.is_customer, o.everywhere, o.centres)
-    $sql$;
+        WHERE o.id = ANY ($1) AND o.state = 'active' AND o.is_customer
+    $sql$ USING moved;
+    UPDATE card SET version = card.version + 1 WHERE customer_id = ANY (moved) AND state <> 'blocked';
     RETURN NULL;
 END $$;
 CREATE TRIGGER cards_follow AFTER UPDATE ON customer
