@@ -61,6 +61,8 @@ class Counter:
         rng, asked = self.rng, 0
         while asked < ATTEMPTS:
             card, customer = rng.choice(self.cards), rng.choice(self.customers)
+            if self.given and rng.random() < 0.2:  # before the feed has told its till
+                card = self.given[-1].card
             at = f"/customers/{customer}/cards"
             kind = {"type": "plastic"}
             told = await self._told("POST", f"{at}/{card}/reservation", params=kind)
