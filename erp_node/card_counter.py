@@ -34,7 +34,7 @@ class Counter:
         self, till: Till, question: UUID, asked: Asked, left_s: float
     ) -> BaseModel | None:
         """The answer, committed; None when it could not be had in so many seconds: nobody waits for it any more, and
-        nothing was decided (SEARCH-12). Raises what the database does."""
+        unless it was just being committed nothing was decided (SEARCH-12). Raises what the database does."""
         loop = asyncio.get_running_loop()
         case = Case(till, question, asked, loop.time() + left_s, loop.create_future())
         self._waiting.append(case)

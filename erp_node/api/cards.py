@@ -162,9 +162,7 @@ def cards_router(services: ErpServices) -> APIRouter:
     ) -> CardHistory:
         """Who did what with a card, where and when; also what was only asked or refused."""
         lines = await card_office.list_history(pool, number, before=before, limit=limit)
-        if (
-            not lines
-        ):  # of a number that nobody has yet, and somebody asked for, there is something to tell
+        if not lines:  # a number that is no card yet may have been asked for
             await card_office.find_card(pool, number)
         older = lines[-1].id if len(lines) == limit else None
         return CardHistory(rows=[CardEventShown.of(line) for line in lines], next=older)
